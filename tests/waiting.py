@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from django.db import connection
+
 Value = TypeVar("Value")
 
 PATIENCE_SECONDS = 120.0
@@ -40,6 +42,16 @@ def wait_until(
     return answer
 
 
+def is_a_lock_awaited() -> bool:
+    """Return whether somebody waits for a lock in the database of this test. Others have theirs in the same server."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def whole_lines(text: str) -> list[str]:
     """
     Return the lines of a file that somebody else appends to, without one that is still being written.
@@ -49,8 +61,8 @@ def whole_lines(text: str) -> list[str]:
     return text.split("\n")[:-1]
 
 
-def keep_to_one(period: timedelta, *, margin: float = 10.0) -> None:
-    """Let no full hour, or other round period, begin within the next seconds: wait until it has begun."""
+def keep_to_one(period: timedelta, *, margin: float = 60.0) -> None:
+    """Let no full hour, or other round period, begin within the next minute: wait until it has begun."""
     left = period.total_seconds() - time.time() % period.total_seconds()
     if left < margin:
         threading.Event().wait(left)

@@ -108,9 +108,11 @@ class ListOfJobs(_Admin):
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
     ) -> tuple[QuerySet[Job], bool]:
         """Jobs that contain each of the words, or of the texts in quotes."""
+        texts = []
         for word in smart_split(search_term):
-            text = unescape_string_literal(word) if len(word) > 1 and word[0] in "'\"" and word[0] == word[-1] else word
-            queryset = queryset.filter(job_queries.containing(text=text, among=survey(request).tasks))
+            is_quoted = len(word) > 1 and word[0] in "'\"" and word[0] == word[-1]
+            texts.append(unescape_string_literal(word) if is_quoted else word)
+        queryset = queryset.filter(job_queries.search(texts=texts, among=survey(request).tasks))
         return queryset, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

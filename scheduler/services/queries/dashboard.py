@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, F, Q, Sum, Value, When
+from django.db.models import F, Q
 
 from scheduler.core import triggers
 from scheduler.core.health import Standing
@@ -17,7 +17,7 @@ from scheduler.models import Change, Job, Rollup, Run
 from scheduler.services import nodes
 from scheduler.services.jobs import conditions, long_lists
 from scheduler.services.nodes import SeenNode
-from scheduler.services.queries import health, job_history, overview
+from scheduler.services.queries import health, job_history, outlook, overview
 from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
@@ -140,7 +140,8 @@ def collect(*, now: datetime) -> Dashboard:
     recent = overview.recent(jobs=ids, count=RECENT_RUNS)
     drawn = overview.recent(jobs=[job.pk for job in lanes], count=LANE_RUNS, since=drawn_at - PAST)
     full = [job.pk for job in lanes if len(drawn.get(job.pk, [])) >= LANE_RUNS]
-    hours, succeeded, ended = _outcomes(now, jobs=full, drawn_at=drawn_at)
+    hours = _hours(full, drawn_at=drawn_at)
+    last_day = outlook.ended(since=now - timedelta(hours=24), now=now)
     upcoming, paused = _upcoming_and_paused(now)
     attention = [job for job in lanes if _condition(job) in conditions.TROUBLES]
     return Dashboard(
@@ -157,8 +158,8 @@ def collect(*, now: datetime) -> Dashboard:
         paused=paused,
         nodes=nodes.seen(now=now),
         changed=list(job_history.changes(filter=ChangeFilter())[:_CHANGES]),
-        succeeded=succeeded,
-        ended=ended,
+        succeeded=sum(hour.succeeded for hour in last_day),
+        ended=sum(hour.ended for hour in last_day),
     )
 
 
@@ -210,26 +211,17 @@ def _since(run: Run) -> tuple[datetime, int]:
     return run.started_at or run.due_at, run.pk
 
 
-def _outcomes(now: datetime, *, jobs: list[str], drawn_at: datetime) -> tuple[dict[str, list[Hour]], int, int]:
-    """Return the last hours of these jobs, and how many succeeded and ended in 24 hours: all from the roll-ups."""
+def _hours(jobs: Sequence[str], *, drawn_at: datetime) -> dict[str, list[Hour]]:
+    """Return the drawn hours of these jobs, the oldest first: from the roll-ups."""
+    if not jobs:
+        return {}
     columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped")
-    rows = (
-        Rollup.objects.filter(hour__gte=now - timedelta(hours=24))
-        .order_by("hour")
-        .annotate(drawn=Case(When(job_key__in=jobs, then=F("job_key")), default=Value("")))
-        .values_list("drawn", "hour")
-        .annotate(*(Sum(column) for column in columns))
-    )
-    hours: dict[str, list[Hour]] = {}
-    all_succeeded = all_ended = 0
-    for job, begins_at, succeeded, *others in rows:
-        ended = succeeded + sum(others)
-        all_succeeded += succeeded
-        all_ended += ended
-        if job and begins_at > drawn_at - PAST - timedelta(hours=1):
-            hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=ended)
-            hours.setdefault(job, []).append(hour)
-    return hours, all_succeeded, all_ended
+    rows = Rollup.objects.filter(job_key__in=jobs, hour__gt=drawn_at - PAST - timedelta(hours=1)).order_by("hour")
+    found: dict[str, list[Hour]] = {}
+    for job, begins_at, succeeded, *others in rows.values_list("job_key", "hour", *columns):
+        hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=succeeded + sum(others))
+        found.setdefault(job, []).append(hour)
+    return found
 
 
 def _lane(job: Job, runs: list[Recent], hours: list[Hour], *, now: datetime) -> Lane:

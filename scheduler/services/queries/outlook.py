@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from scheduler.core import triggers
 from scheduler.core.states import JobState
@@ -54,6 +55,38 @@ class PastHour:
     passed: int
     """Fire times that were missed or skipped, other than on purpose."""
 
+    left_out: int
+    """Fire times that were skipped on purpose."""
+
+    @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed + self.passed + self.left_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """Hours that have been over for a while, as they were added up."""
+
+    added_up_at: float
+    """On the monotonic clock."""
+
+    since: datetime
+    until: datetime
+    hours: Sequence[PastHour]
+
+    def covers(self, since: datetime) -> bool:
+        return time.monotonic() - self.added_up_at < _KEPT_SECONDS and self.since <= since < self.until
+
+
+_MANY = 10_000
+"""So many roll-ups take long to add up: their sums are kept."""
+
+_KEPT_SECONDS = 600.0
+_SETTLED = timedelta(hours=1)
+"""An hour that has been over for so long is kept. A run that ended in it may be recorded a little later."""
+
+_kept: _Kept | None = None
+
 
 def coming(*, now: datetime) -> Outlook:
     """Return the fire times of the next seven days."""
@@ -82,19 +115,44 @@ def _fire_times(job: Job, *, now: datetime, until: datetime) -> tuple[datetime, 
 
 
 def past(*, now: datetime) -> list[PastHour]:
-    """Return the hours of the last seven days in which something ended, the oldest first: from the roll-ups."""
+    """Return the hours of the last seven days in which something ended, the oldest first."""
+    return [hour for hour in ended(since=now - BEHIND, now=now) if hour.begins_at > now - BEHIND]
+
+
+def ended(*, since: datetime, now: datetime) -> list[PastHour]:
+    """
+    Return the hours that begin then or later and in which something ended, the oldest first: from the roll-ups.
+
+    Of very many roll-ups, hours that are long over are those that this process added up some minutes ago.
+    """
+    global _kept
+    kept = _kept
+    if kept is not None and kept.covers(since):
+        return [hour for hour in kept.hours if hour.begins_at >= since] + _added_up(since=kept.until)[0]
+    hours, rows = _added_up(since=since)
+    until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - _SETTLED
+    settled = [hour for hour in hours if hour.begins_at < until]
+    is_much = rows >= _MANY
+    _kept = _Kept(added_up_at=time.monotonic(), since=since, until=until, hours=settled) if is_much else None
+    return hours
+
+
+def _added_up(*, since: datetime) -> tuple[list[PastHour], int]:
+    """Return hours over all jobs, and the number of their roll-ups."""
     columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped", "left_out")
-    hours = Rollup.objects.filter(hour__gt=now - BEHIND).order_by("hour").values("hour")
-    rows: Any = hours.annotate(**{f"all_{column}": Sum(column) for column in columns})
-    return [
+    by_hour = Rollup.objects.filter(hour__gte=since).order_by("hour").values("hour")
+    rows: Any = by_hour.annotate(number=Count("*"), **{f"all_{column}": Sum(column) for column in columns})
+    hours = [
         PastHour(
             begins_at=row["hour"],
             succeeded=row["all_succeeded"],
             failed=row["all_failed"] + row["all_timed_out"] + row["all_interrupted"],
             passed=row["all_missed"] + row["all_skipped"] - row["all_left_out"],
+            left_out=row["all_left_out"],
         )
         for row in rows
     ]
+    return hours, sum(row["number"] for row in rows)
 
 
 def by_hour(*, moments: Sequence[Coming], now: datetime) -> dict[datetime, list[Coming]]:

@@ -14,9 +14,10 @@ from django.utils import timezone
 from scheduler.admin import addresses
 from scheduler.admin.format.display_zone import COOKIE
 from scheduler.models import Rollup
-from scheduler.services.queries import job_statistics
+from scheduler.services.queries import job_statistics, outlook
 from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import make
+from tests.waiting import keep_to_one
 
 pytestmark = pytest.mark.django_db
 OUTLOOK = reverse("admin:scheduler_outlook")
@@ -52,6 +53,7 @@ class TestTheOutlook:
         assert "resting" not in client.get(OUTLOOK).content.decode()
 
     def test_draws_the_last_days_with_a_way_to_the_runs_of_each_hour(self, client: Client) -> None:
+        keep_to_one(timedelta(hours=1))
         rolled_up("a", hours_ago=2, succeeded=3)
         rolled_up("b", hours_ago=2, succeeded=1, failed=2)
 
@@ -81,6 +83,55 @@ class TestTheOutlook:
 
         with django_assert_max_num_queries(8):  # type: ignore[operator]
             client.get(OUTLOOK)
+
+
+class TestTheHoursThatEnded:
+    @pytest.fixture(autouse=True)
+    def nothing_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(outlook, "_kept", None)
+
+    def test_add_up_what_ended_in_them_over_all_jobs(self) -> None:
+        now = timezone.now()
+        rolled_up("a", hours_ago=30, succeeded=1)
+        rolled_up("a", hours_ago=5, succeeded=1, failed=2, skipped=4, left_out=3)
+        rolled_up("b", hours_ago=5, succeeded=2, timed_out=1, interrupted=1, missed=1)
+
+        (hour,) = outlook.ended(since=now - timedelta(hours=24), now=now)
+
+        assert (hour.succeeded, hour.failed, hour.passed, hour.left_out, hour.ended) == (3, 4, 2, 3, 12)
+
+    def test_are_read_anew_while_they_are_few_roll_ups(self) -> None:
+        self._add_up(succeeded=1)
+
+        assert self._add_up(succeeded=2) == [1, 2]
+
+    def test_are_kept_when_they_are_over_and_have_many_roll_ups(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(outlook, "_MANY", 2)
+        now = timezone.now()
+        rolled_up("a", hours_ago=30, succeeded=1)
+        rolled_up("a", hours_ago=5, succeeded=1)
+        rolled_up("a", hours_ago=0, succeeded=1)
+        for since in (timedelta(days=2), timedelta(hours=24)):
+            outlook.ended(since=now - since, now=now)
+        Rollup.objects.update(succeeded=5)
+
+        found = [hour.succeeded for hour in outlook.ended(since=now - timedelta(hours=24), now=now)]
+        longer = [hour.succeeded for hour in outlook.ended(since=now - timedelta(days=3), now=now)]
+
+        assert found == [1, 5]  # those that are over are read with the next longer time, or minutes later
+        assert longer == [5, 5, 5]
+
+    def test_are_added_up_again_after_some_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(outlook, "_MANY", 1)
+        monkeypatch.setattr(outlook, "_KEPT_SECONDS", 0.0)
+        self._add_up(succeeded=1)
+
+        assert self._add_up(succeeded=2) == [1, 2]
+
+    def _add_up(self, *, succeeded: int) -> list[int]:
+        now = timezone.now()
+        rolled_up(f"job-{succeeded}", hours_ago=4 + 2 * succeeded, succeeded=succeeded)
+        return sorted(hour.succeeded for hour in outlook.ended(since=now - timedelta(hours=24), now=now))
 
 
 class TestTheStatisticsOfAJob:

@@ -183,8 +183,34 @@ class TestASearch:
             add_job(f"test-{id}", name=name, task="tests.other" if id == "f" else "tests.nothing")
 
         for among in (None, ["tests.nothing", "tests.other"]):
-            matching = Job.objects.filter(job_queries.containing(text=text, among=among))
+            matching = Job.objects.filter(job_queries.search(texts=[text], among=among))
             assert "".join(sorted(job.pk.removeprefix("test-") for job in matching)) == found
+
+    @pytest.mark.parametrize("few", [1, 2, 1001])
+    @pytest.mark.parametrize(
+        ("texts", "found"),
+        [
+            (["night", "7"], "a"),
+            (["7", "NIGHT"], "a"),
+            (["7"], "ab"),
+            (["tests.nothing", "7"], "a"),
+            (["tests.", "night"], "ac"),
+            (["tests.other", "nothing"], ""),
+            (["TEST-", "night", "absent"], ""),
+            ([], "abc"),
+        ],
+    )
+    def test_finds_jobs_that_contain_every_text_however_many_match(
+        self, monkeypatch: pytest.MonkeyPatch, texts: list[str], found: str, few: int
+    ) -> None:
+        monkeypatch.setattr(job_queries, "_FEW", few)
+        add_job("test-a", name="Nightly 7", task="tests.nothing")
+        add_job("test-b", name="Daily 7", task="tests.other")
+        add_job("test-c", name="Nightly 8", task="tests.other")
+
+        matching = Job.objects.filter(job_queries.search(texts=texts))
+
+        assert "".join(sorted(job.pk.removeprefix("test-") for job in matching)) == found
 
 
 class TestTheValues:
@@ -199,6 +225,12 @@ class TestTheValues:
 
     def test_of_no_jobs_are_none(self) -> None:
         assert job_queries.values() == job_queries.Values(tasks=[], executors=[], tags=[])
+        assert job_queries.tasks() == []
+
+    def test_have_the_tasks_of_all_jobs(self) -> None:
+        add_jobs(40, seed=8)
+
+        assert job_queries.tasks() == ["tests.nothing", "tests.other"]
 
 
 @pytest.fixture
@@ -242,6 +274,16 @@ class TestAPageOfManyJobs:
             for condition in found.branches:
                 page = conditions.only(jobs=found.jobs, condition=condition, by=by)[:50]
                 assert _rows_read(page) < 2000, (condition, order, page.explain())
+
+    @pytest.mark.parametrize("texts", [["9999"], ["import", "9999"], ["absent"]])
+    def test_is_searched_in_an_index(self, texts: list[str]) -> None:
+        looked_up = Job.objects.order_by().filter(*(job_queries.containing(text=text, among=[]) for text in texts))
+        with connection.cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off")
+            plan = looked_up.values_list("pk").explain()
+            cursor.execute("RESET enable_seqscan")
+
+        assert "Index Only Scan" in plan, plan
 
     def test_counts_the_conditions_without_the_rows_of_most(self) -> None:
         by = conditions.criteria(now=timezone.now(), not_started=[])
