@@ -66,7 +66,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
 
 
 def _set_django_up() -> None:
-    """Classes and functions stay: to search them for garbage would take a quarter of the start."""
+    """Classes and functions stay: they are not searched for garbage."""
     gc.disable()
     import django
 
