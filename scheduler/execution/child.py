@@ -27,12 +27,7 @@ BEGUN = b"begun"
 
 def main(connection: Connection, settings_module: str, memory_mb: int | None) -> None:
     """Set Django up once, then run what arrives until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the node's business; it tells its children
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if memory_mb is not None:
-        _limit_memory(memory_mb)
-    if hasattr(os, "setsid"):
-        os.setsid()  # so that what a task starts can be ended with it
+    _set_process_up(memory_mb)
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     # Classes and functions stay, and searching them for garbage takes a quarter of the start.
     gc.disable()
@@ -69,6 +64,15 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         send(BEGUN)
         body.current = current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
         send(encode_outcome(execute(run, current, at_end=take_outputs_back)))
+
+
+def _set_process_up(memory_mb: int | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the node's business; it tells its children
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if memory_mb is not None:
+        _limit_memory(memory_mb)
+    if hasattr(os, "setsid"):
+        os.setsid()  # so that what a task starts can be ended with it
 
 
 def _limit_memory(megabytes: int) -> None:
