@@ -16,20 +16,29 @@ PATIENCE_SECONDS = 120.0
 """The longest wait for what comes within a moment on a machine that is not busy. It costs nothing where it comes."""
 
 
-def wait_until(condition: Callable[[], Value], timeout: float = PATIENCE_SECONDS, *, every: float = 0.02) -> Value:
+_SHORTEST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 0.1
+
+
+def wait_until(
+    condition: Callable[[], Value], timeout: float = PATIENCE_SECONDS, *, every: float | None = None
+) -> Value:
     """
     Ask again and again until the answer is true, and return it.
+
+    Most answers are a query: to ask fifty times a second keeps a processor from what is waited for. A pause is a
+    twentieth of the time waited so far, within bounds, or what ``every`` says.
 
     :raises AssertionError: it was not within ``timeout`` seconds; the message names the last answer
     """
     pause = threading.Event()
-    deadline = time.monotonic() + timeout
-    is_over = False
+    began = time.monotonic()
+    waited = 0.0
     while not (answer := condition()):
-        if is_over:
+        if waited >= timeout:
             raise AssertionError(f"Not within {timeout:g} s; the last answer was {answer!r}.")
-        pause.wait(every)
-        is_over = time.monotonic() >= deadline  # the last question is asked after it, however long the others took
+        pause.wait(every or min(max(waited / 20, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS))
+        waited = time.monotonic() - began  # the last question is asked after it, however long the others took
     return answer
 
 
