@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import pytest_django
 from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import HealthCheck, settings
 
 from scheduler.contrib.pytest_plugin import _scheduler_reset as _scheduler_reset
 from scheduler.contrib.pytest_plugin import scheduler_eager as scheduler_eager
-from tests import order
+from tests import migrated, order
 from tests.emptying import empty_databases
 
 # Tests start hundreds of processes. Without compiled files each compiles the whole project, for most of a second.
@@ -46,6 +47,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+    django_db_keepdb: bool,
+    django_db_blocker: pytest_django.DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Migrate one database for all workers."""
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            migrated.let_copies_be_made(tmp_path_factory)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,8 +31,11 @@ _FROZEN_SECONDS = 1.0
 _DYING_SECONDS = 10.0
 """A process that was aborted and still lives after this is killed."""
 
+_LEAST_SHARE = 0.05
+"""A thread that used less of a processor while the interpreter stood still waits for something."""
+
 _BUSY_SHARE = 0.5
-"""A thread that used so much of a processor while the interpreter stood still is what keeps it."""
+"""A thread that used so much of what the busiest one got is what keeps it: others may use the processors too."""
 
 
 class Limits(NamedTuple):
@@ -92,12 +95,10 @@ class Suspects:
     def runs(self) -> tuple[int, ...]:
         """Return their runs, or all that it may be where no thread uses a processor."""
         elapsed = time.monotonic() - self._since
-        busy = [
-            body.run
-            for body, before, after in zip(self._bodies, self._before, self._used(), strict=True)
-            if after - before >= _BUSY_SHARE * elapsed
-        ]
-        return tuple(sorted(busy or {body.run for body in self._bodies}))
+        used = [after - before for before, after in zip(self._before, self._used(), strict=True)]
+        busy = max(_LEAST_SHARE * elapsed, _BUSY_SHARE * max(used, default=0.0))
+        found = {body.run for body, seconds in zip(self._bodies, used, strict=True) if seconds >= busy}
+        return tuple(sorted(found or {body.run for body in self._bodies}))
 
     def _used(self) -> list[float]:
         return [self._watched.processor_seconds(body.thread) for body in self._bodies]

@@ -34,18 +34,12 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
     if hasattr(os, "setsid"):
         os.setsid()  # so that what a task starts can be ended with it
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
-    # Classes and functions stay, and searching them for garbage takes a quarter of the start.
-    gc.disable()
-    import django
-
-    django.setup()
+    _set_django_up()
     from scheduler import conf
     from scheduler.execution import logs
     from scheduler.execution.runner import begin, execute, note_of
     from scheduler.loops import spawn
 
-    gc.freeze()
-    gc.enable()
     logs.install(level=conf.get().run_log_level, is_child=True)
     sys.stdout = printed = logs.PrintedLines(name="stdout", original=sys.stdout)
     sys.stderr = complained = logs.PrintedLines(name="stderr", original=sys.stderr)
@@ -69,6 +63,16 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         send(BEGUN)
         body.current = current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
         send(encode_outcome(execute(run, current, at_end=take_outputs_back)))
+
+
+def _set_django_up() -> None:
+    """Classes and functions stay: to search them for garbage would take a quarter of the start."""
+    gc.disable()
+    import django
+
+    django.setup()
+    gc.freeze()
+    gc.enable()
 
 
 def _limit_memory(megabytes: int) -> None:

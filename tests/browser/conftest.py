@@ -28,6 +28,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Each script runs for a moment, on a page that is left at once: it costs less to run it than to optimise it.
+    "--js-flags=--no-opt --no-maglev",
 )
 PATIENCE_MILLISECONDS = PATIENCE_SECONDS * 1000
 expect.set_options(timeout=PATIENCE_MILLISECONDS)

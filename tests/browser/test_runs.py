@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.urls import reverse
@@ -136,10 +137,13 @@ class TestCopying:
 
 class TestLastNight:
     def test_is_found_in_two_clicks(self, page: Page) -> None:
-        night = timezone.now().replace(hour=2, minute=14, second=0, microsecond=0)
-        run(job=make(), at=night, state=RunState.FAILED, error="403 Forbidden")
-        run(job_name="Before the night", at=night - timedelta(hours=20), state=RunState.FAILED, error="404")
         page.goto(addresses.runs(tab="failed"))
+        address = page.locator("text=Last night").get_attribute("href")
+        assert address is not None
+        (since,) = parse_qs(urlsplit(address).query)["since"]  # at midnight another night becomes the last one
+        evening = datetime.fromisoformat(since).replace(tzinfo=UTC)
+        run(job=make(), at=evening + timedelta(hours=8), state=RunState.FAILED, error="403 Forbidden")
+        run(job_name="Before the night", at=evening - timedelta(hours=12), state=RunState.FAILED, error="404")
 
         page.click("text=Last night")
         expect(page.locator("text=Before the night")).to_have_count(0)

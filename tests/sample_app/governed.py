@@ -29,8 +29,10 @@ def sleep(seconds: float = 3600.0) -> None:
 
 
 @task(name="governed.spin")
-def spin(until: Path) -> str:
+def spin(until: Path, begun: Path | None = None) -> str:
     """Keep a processor busy until a file exists, deaf to everything else."""
+    if begun is not None:
+        begun.touch()
     number = 0
     while not until.exists():
         number += sum(range(100))

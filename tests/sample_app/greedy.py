@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -35,14 +36,16 @@ def interpreter(until: Path, gate: Path) -> None:
 
 
 @task(name="greedy.compute")
-def compute(until: Path, seconds: float) -> None:
-    """The same, and use a processor: the sum is one call for the interpreter."""
+def compute(until: Path, over: Path) -> None:
+    """The same until a file exists, and use a processor. Looking for the file lets no other thread run either."""
     _wait(until)
-    began = time.monotonic()
-    numbers = 10_000_000
-    sum(range(numbers))
-    rate = numbers / (time.monotonic() - began)
-    sum(range(int(rate * seconds)))
+    access, path, turn = ctypes.PyDLL(None).access, os.fsencode(over), sys.getswitchinterval()
+    sys.setswitchinterval(10_000)
+    try:
+        while access(path, os.F_OK) != 0:
+            sum(range(100_000))
+    finally:
+        sys.setswitchinterval(turn)
     effects.note("end")
 
 
@@ -109,12 +112,13 @@ def close(until: Path) -> None:
 
 
 @task(name="greedy.fork")
-def fork(until: Path, seconds: float) -> None:
-    """Leave a copy of the process behind that outlives it."""
+def fork(until: Path, over: Path) -> None:
+    """Leave a copy of the process behind that outlives it, until a file exists or its folder is gone."""
     _wait(until)
     if os.fork() == 0:
         os.setsid()
-        time.sleep(seconds)
+        while over.parent.exists() and not over.exists():
+            time.sleep(0.1)
         os._exit(0)
     effects.note("end")
 

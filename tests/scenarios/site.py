@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 from dj_db_conn_pool.core import pool_container
 from django.db import connections
+from django.db.models.functions import Now
 
 from openlearn import postgres
 from openlearn.environment import Environment
@@ -27,15 +29,16 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 RUNSCHEDULER = (sys.executable, "manage.py", "runscheduler")
 
-QUICK = {
+CALM = {
     "SCHEDULER_HEARTBEAT_SECONDS": "0.5",
-    "SCHEDULER_LEASE_SECONDS": "4",
-    "SCHEDULER_REAP_AFTER_SECONDS": "5",
+    "SCHEDULER_LEASE_SECONDS": "100",
+    "SCHEDULER_REAP_AFTER_SECONDS": "150",
+    "SCHEDULER_GRACE_SECONDS": "600",
 }
-"""A node that is gone is noticed within some seconds instead of half a minute."""
+"""No node is taken for dead and none gives up what runs, however long it waits for a processor: see ``Site.lose``."""
 
-CALM = {"SCHEDULER_LEASE_SECONDS": "100", "SCHEDULER_REAP_AFTER_SECONDS": "150"}
-"""No node is taken for dead, however long it has to wait for a processor."""
+QUICK = {"SCHEDULER_LEASE_SECONDS": "4", "SCHEDULER_REAP_AFTER_SECONDS": "5"}
+"""Silence alone is noticed within some seconds, also that of a node which waits for a processor."""
 
 
 @contextmanager
@@ -160,7 +163,7 @@ class Site:
 
     def launch(self, *arguments: str, program: tuple[str, ...] = RUNSCHEDULER, **variables: str) -> NodeProcess:
         """Start a process and do not wait for it."""
-        given = {effects.VARIABLE: str(self._effects), **QUICK, **variables}
+        given = {effects.VARIABLE: str(self._effects), **CALM, **variables}
         node = NodeProcess(
             *arguments,
             variables=environment(given.pop("DATABASE_URL", self.url), **given),
@@ -197,6 +200,16 @@ class Site:
     def close(self) -> None:
         for node in self._nodes:
             node.kill()
+
+    def lose(self, process: NodeProcess) -> None:
+        """Let the silence of a node that beats no longer be as long as others forgive, until they take it for dead."""
+        beating = Node.objects.filter(pid=process.pid, state__in=("running", "stopping"))
+
+        def is_lost() -> bool:
+            beating.update(heartbeat_at=Now() - timedelta(hours=1))  # its last heartbeat may arrive after its end
+            return Node.objects.get(pid=process.pid).state == "lost"
+
+        wait_until(is_lost)
 
     def executions(self, job: str | None = None) -> list[Execution]:
         found = effects.read(self._effects)

@@ -12,7 +12,7 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import CALM, Site, connected_to
+from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
@@ -56,7 +56,7 @@ class TestAFailoverToASynchronousStandby:
         site = Site(url=both(primary, standby), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
             created = [every_second(f"job-{number}") for number in range(5)]
-            nodes = [site.start_node(**CALM) for _ in range(2)]
+            nodes = [site.start_node() for _ in range(2)]
             site.began("job-4", count=3)
 
             connection.close()
@@ -92,13 +92,13 @@ class TestAFailoverToAnAsynchronousStandby:
         with django_db_blocker.unblock(), connected_to(site.url):
             each_time = {"coalesce": False, "max_instances": 1000}  # a run for the last of them would be a new time
             created = [every_second(f"job-{number}", **each_time) for number in range(20)]
-            nodes = [site.start_node(**CALM) for _ in range(2)]
+            nodes = [site.start_node() for _ in range(2)]
             site.began("job-19", count=3)
 
             heard = set(Run.objects.filter(state="succeeded").values_list("job_key", "scheduled_at"))
             catch_up(primary)
             late_standby.stop()
-            nodes.append(site.start_node(**CALM))  # the standby never hears of this node either
+            nodes.append(site.start_node())  # the standby never hears of this node either
             site.began("job-19", count=len(site.executions("job-19")) + 3)
             connection.close()
             primary.kill()
@@ -136,8 +136,9 @@ class TestAFailoverToAnAsynchronousStandby:
                 trigger={"type": "interval", "days": 9},
                 kwargs={"until": f"{tmp_path}/1"},
             )
-            node = site.start_node(**CALM)
+            node = site.start_node()
 
+            catch_up(primary)  # with the job and the node
             late_standby.stop()
             numbers = "SELECT nextval(pg_get_serial_sequence('scheduler_run', 'id')) FROM generate_series(1, 99)"
             primary.psql(numbers, database="learning")  # more than a sequence is ahead of what its standby is told

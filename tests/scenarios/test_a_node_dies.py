@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 import psutil
@@ -9,7 +8,7 @@ from django.utils import timezone
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.scenarios.holding import hold
-from tests.scenarios.site import Site, is_alive
+from tests.scenarios.site import NodeProcess, Site, is_alive
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
 
@@ -27,6 +26,7 @@ class TestKilledInTheMiddleAndStartedAgain:
 
         killed.kill()
         heir = site.start_node()
+        site.lose(killed)
         site.began("long", count=2)
         release.touch()
         recovery = site.run("long", state="succeeded")
@@ -55,6 +55,7 @@ class TestKilledWhileAnotherNodeWorks:
         site.began("tick")
 
         killed.kill()
+        site.lose(killed)
 
         recovered = site.began("long", count=2)[1]
         assert (first.pid, recovered.pid) == (killed.pid, survivor.pid)
@@ -70,16 +71,18 @@ class TestKilledAgainAndAgain:
     def test_loses_and_doubles_no_fire_time(self, site: Site) -> None:
         created = [every_second(f"tick-{n}") for n in range(10)]
         nodes = [site.start_node(), site.start_node()]
-        killed: list[uuid.UUID] = []
+        killed: list[NodeProcess] = []
 
         for round_number in range(4):
             # At another moment of the second each time: about to claim, with runs at hand, about to record.
             seen = len(site.executions())
             wait_until(lambda: len(site.executions()) > seen + 3 * round_number)  # noqa: B023 - called at once
-            killed.append(site.node_of(nodes[0]).pk)
-            nodes.pop(0).kill()
+            killed.append(nodes.pop(0))
+            killed[-1].kill()
             nodes.append(site.start_node())
-        wait_until(lambda: not Run.objects.active().filter(node__in=killed).exists())
+            site.lose(killed[-1])
+        lost = [site.node_of(node).pk for node in killed]
+        wait_until(lambda: not Run.objects.active().filter(node__in=lost).exists())
         site.began("tick-0", count=len(site.executions("tick-0")) + 3)
         for node in nodes:
             node.stop()

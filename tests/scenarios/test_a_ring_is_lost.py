@@ -49,6 +49,7 @@ class TestAWorkerThatDiesInTheMiddle:
         waiting_run("again", rerun_if_interrupted=True)
         node = ringing_node(site, valkey)
         assert killed.ended() == -9
+        site.lose(killed)
 
         heir = site.start_worker(valkey)
 

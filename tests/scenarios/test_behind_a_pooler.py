@@ -18,7 +18,7 @@ from tests.hearing import hearing
 from tests.pgbouncer import Pooler
 from tests.postgres import Cluster
 from tests.sample_app import django_tasks as sample
-from tests.scenarios.site import CALM, Site, connected_to
+from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
@@ -46,6 +46,7 @@ class TestNodesBehindAPoolerInTransactionMode:
         site.began("job-9", count=4)
 
         nodes[0].kill()
+        site.lose(nodes[0])
         before = len(site.executions("job-9"))
         site.began("job-9", count=before + 3)
         nodes[1].stop()
@@ -58,7 +59,7 @@ class TestNodesBehindAPoolerInTransactionMode:
 
     def test_take_what_is_enqueued(self, site: Site, pooler: Pooler) -> None:
         url = pooler.url(site.url)
-        nodes = [site.start_node(DATABASE_URL=url, SCHEDULER_POLL_SECONDS="1", **CALM) for _ in range(2)]
+        nodes = [site.start_node(DATABASE_URL=url, SCHEDULER_POLL_SECONDS="1") for _ in range(2)]
 
         for count in range(20, 140, 20):
             enqueueing.enqueue_many(calls=[Call(task="sample.nothing")] * 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -42,6 +43,15 @@ def noting(answer: Route, moments: list[float]) -> Route:
 
 def test_no_host_is_asked_faster_by_more_nodes(site: Site, website: Website) -> None:
     asked, arrivals = list[float](), list[float]()
+    feed, second = reply(FEED, content_type="application/rss+xml"), threading.Event()
+
+    def held(handler: BaseHTTPRequestHandler) -> None:
+        """Answer when two are asked at once: each node has one thread. Not for longer than clients wait."""
+        if len(arrivals) > 2:
+            second.set()
+        second.wait(8)
+        feed(handler)
+
     rules = reply(f"User-agent: *\nCrawl-delay: {DELAY_SECONDS}\n", content_type="text/plain")
     website.routes["/robots.txt"] = noting(rules, asked)
     for _ in range(NODES):
@@ -49,7 +59,7 @@ def test_no_host_is_asked_faster_by_more_nodes(site: Site, website: Website) -> 
 
     runs = Run.objects.filter(task="scraping.scrape_source")
     for number in range(SOURCES):
-        website.routes[f"/feed/{number}"] = noting(reply(FEED, content_type="application/rss+xml"), arrivals)
+        website.routes[f"/feed/{number}"] = noting(held if number else feed, arrivals)
         source = Source(name=f"Source {number}", kind="feed", url=website.url(f"/feed/{number}"))
         services.save_source(source=source, scrape=True)
         if number == 0:  # the others find the rules of the host

@@ -64,7 +64,7 @@ class TestANodeThatMayNotStart:
             Command().create_parser("manage.py", "runscheduler").parse_args(arguments)
 
     def test_is_told_which_setting_is_wrong(self, site: Site) -> None:
-        said = refusal(site.launch(SCHEDULER_LEASE_SECONDS="100"))
+        said = refusal(site.launch(SCHEDULER_LEASE_SECONDS="200"))
 
         assert "HEARTBEAT_SECONDS < LEASE_SECONDS < REAP_AFTER_SECONDS" in said
 

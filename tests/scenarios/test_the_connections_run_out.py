@@ -10,7 +10,7 @@ from django.db import connection
 
 from scheduler.models import Node, Run
 from tests.postgres import Cluster
-from tests.scenarios.site import CALM, Site, connected_to
+from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
 
@@ -70,13 +70,13 @@ class TestAServerWithoutAFreeConnection:
     def test_stops_no_node_and_loses_nothing(self, site: Site) -> None:
         created = [every_second(f"job-{number}") for number in range(5)]
         connection.close()
-        nodes = [site.start_node(**CALM) for _ in range(2)]
+        nodes = [site.start_node() for _ in range(2)]
         site.began("job-4", count=2)
         hog = Hog(site.url)
 
         hog.take_all()
         site.began("job-4", count=len(site.executions("job-4")) + 3)  # by the sessions that nodes have
-        nodes.append(site.launch("--processes", "0", "--wait", "3000", **CALM))  # longer than all that follows
+        nodes.append(site.launch("--processes", "0", "--wait", "3000"))  # longer than all that follows
         nodes[2].printed("has no connection left")
 
         def all_say_so() -> bool:

@@ -13,9 +13,11 @@ from scheduler.services import jobs
 from tests.postgres import NO_CLOCK, Cluster, clock_library
 from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
+from tests.waiting import wait_until
 
 HOUR = 3600
-PATIENT = {"SCHEDULER_LEASE_SECONDS": "8", "SCHEDULER_REAP_AFTER_SECONDS": "10"}
+FORGIVEN_SECONDS = 20
+PATIENT = {"SCHEDULER_LEASE_SECONDS": "16", "SCHEDULER_REAP_AFTER_SECONDS": f"{FORGIVEN_SECONDS}"}
 """On a busy machine a heartbeat may be late by more than the quickest settings forgive."""
 
 if clock_library() is None and os.environ.get("CI") != "true":
@@ -47,10 +49,11 @@ class TestAnHourForthAndBack:
                 node.printed("scheduler.clock.skewed")
             site.began("job-4", count=len(site.executions("job-4")) + 3)
 
-            # An hour of fire times is one run for each job, or none for those whose last one went on.
-            catching_up = Run.objects.filter(coalesced__gt=60).values_list("job_key", flat=True)
-            assert sorted(catching_up) == [job.pk for job in created]
-            assert Run.objects.count() < before + 5 * 300
+            # Most of an hour of fire times is one run for each job, or none for those whose last one went on.
+            jumps = Run.objects.filter(coalesced__gt=HOUR / 2).values_list("job_key", flat=True)
+            wait_until(lambda: len(jumps.all()) >= len(created))
+            assert sorted(jumps.all()) == [job.pk for job in created]
+            assert Run.objects.count() < before + len(created) * HOUR / 2
 
             cluster.set_clock(ahead_seconds=0)
             for node in nodes:
@@ -65,8 +68,8 @@ class TestAnHourForthAndBack:
             site.began("job-4", count=len(site.executions("job-4")) + 3)
             for node in nodes:
                 node.printed_more_than("scheduler.clock.jumped", count=2)
+            site.began("job-4", count=len(site.executions("job-4")) + FORGIVEN_SECONDS + 2)
             # By now everybody judges everybody again.
-            site.began("job-4", count=len(site.executions("job-4")) + 12)
             assert not Node.objects.exclude(state="running").exists()
             for node in nodes:
                 node.stop()

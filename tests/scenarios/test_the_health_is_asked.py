@@ -23,13 +23,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from scheduler.models import Node, NodeMeasure
 from tests.postgres import Cluster, free_port
 from tests.scenarios.prepared import DATABASE
-from tests.scenarios.site import CALM, CHECKOUT, QUICK, Site, environment
+from tests.scenarios.site import CALM, CHECKOUT, Site, environment
 from tests.waiting import wait_until
 
-STEADY = {"SCHEDULER_HEARTBEAT_SECONDS": "5", **CALM}
-"""A heartbeat counts as fresh for ten seconds, on a busy machine too."""
-
-HEARTBEAT = timedelta(seconds=float(QUICK["SCHEDULER_HEARTBEAT_SECONDS"]))
+HEARTBEAT = timedelta(seconds=float(CALM["SCHEDULER_HEARTBEAT_SECONDS"]))
 
 
 class Web:
@@ -53,7 +50,7 @@ class Web:
                     "2",
                 ],
                 cwd=CHECKOUT,
-                env=environment(url, **{**QUICK, "SCHEDULER_METRICS_PUBLIC": "1", **variables}),
+                env=environment(url, **{**CALM, "SCHEDULER_METRICS_PUBLIC": "1", **variables}),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -102,10 +99,24 @@ def failed(document: dict[str, Any]) -> list[str]:
 
 def turned(web: Web) -> bool:
     """Whether the health is bad; it must be, once no heartbeat is younger than two of them."""
-    freshest = Node.objects.aggregate(age=Now() - Max("heartbeat_at"))["age"]
+    before = Node.objects.aggregate(at=Max("heartbeat_at"), age=Now() - Max("heartbeat_at"))
     is_bad = web.health()[0] == 503
-    assert is_bad or freshest <= 2 * HEARTBEAT
+    after = Node.objects.aggregate(at=Max("heartbeat_at"))  # the server may still be busy with one of before the frost
+    assert is_bad or before["age"] <= 2 * HEARTBEAT or after["at"] > before["at"]
     return is_bad
+
+
+def until_one_is_quick(web: Web, word: str) -> list[tuple[int, dict[str, Any], float]]:
+    """Ask three times, or until an answer takes two seconds, or some more on a busy machine. Return the answers."""
+    answers: list[tuple[int, dict[str, Any], float]] = []
+
+    def is_quick() -> bool:
+        answers.append(web.health(word))
+        # Whoever waits for the database waits longer, each time.
+        return len(answers) >= 3 and min(took for _, _, took in answers) < 8
+
+    wait_until(is_quick)
+    return answers
 
 
 class TestFrozenNodes:
@@ -141,16 +152,12 @@ class TestADatabaseThatIsAway:
                     wait_until(lambda: web.health()[0] == 200)
 
                     self._take_away(cluster, how)
-                    ready = [web.health() for _ in range(3)]
-                    live = [web.health("live") for _ in range(3)]
+                    ready, live = until_one_is_quick(web, "ready"), until_one_is_quick(web, "live")
                     others = [web.get(path)[0] for path in ("api/v1/scheduler/jobs",)]
                     self._bring_back(cluster, how)
 
                     assert {(status, *failed(found)) for status, found, _ in ready} == {(503, "database")}
                     assert {status for status, _, _ in live} == {200}
-                    # Two seconds, unless the machine is busy all the time. Whoever waits for the database waits longer.
-                    for answers in (ready, live):
-                        assert min(took for _, _, took in answers) < 8
                     assert others == [401]
                     wait_until(lambda: web.health()[0] == 200)
                 assert "Traceback" not in web.output.read_text()
@@ -181,8 +188,9 @@ class TestADatabaseThatIsAway:
 class TestMetrics:
     def test_are_the_same_from_every_web_process_and_from_a_node(self, site: Site, tmp_path: Path) -> None:
         port = free_port()
-        node = site.start_node("--metrics-port", str(port), "--name", "alpha", **STEADY)
-        with web_on(site.url, tmp_path, **STEADY) as web:
+        # A heartbeat counts as fresh for two of the reader's: ten seconds by the node, minutes by the web processes.
+        node = site.start_node("--metrics-port", str(port), "--name", "alpha", SCHEDULER_HEARTBEAT_SECONDS="5")
+        with web_on(site.url, tmp_path, SCHEDULER_HEARTBEAT_SECONDS="90") as web:
             node.printed("scheduler.metrics.served")
             wait_until(lambda: NodeMeasure.objects.filter(tick_seconds__isnull=False).exists())
             texts = [web.get("metrics")[1] for _ in range(6)]

@@ -78,6 +78,7 @@ def test_the_newer_one_stays_however_often_the_older_one_starts(site: Site) -> N
     jobs.update(job="report", actor="ada", description="Mine.")
 
     older.kill()
+    site.lose(older)
     at_once = [releases.start(release) for release in ("1.9", "1.10", "1.9", "1.10")]
     for node in at_once:
         node.printed("scheduler.node.started")

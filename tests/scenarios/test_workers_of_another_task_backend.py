@@ -30,7 +30,11 @@ StartWorker = Callable[[], NodeProcess]
 
 
 def variables(site: Site) -> dict[str, str]:
-    return {"DJANGO_SETTINGS_MODULE": "settings_with_a_backend", "PYTHONPATH": str(site.directory)}
+    return {
+        "DJANGO_SETTINGS_MODULE": "settings_with_a_backend",
+        "PYTHONPATH": str(site.directory),
+        "SCHEDULER_RING_AGAIN_SECONDS": "600",  # a worker may start later than nodes ring a second time
+    }
 
 
 @pytest.fixture
@@ -75,6 +79,7 @@ class TestAWorkerOfDjangoTasksDb:
         site.run("long", state="running")
 
         worker.kill()
+        site.lose(worker)
 
         ended = site.run("long", state="interrupted")
         assert ended.reason_code == "node_lost"

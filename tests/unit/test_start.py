@@ -23,9 +23,11 @@ LATER = (
     "protego",
     "scheduler.admin.jobs",
     "scheduler.api.urls",
+    "scheduler.services.declarations.file_shapes",
     "trafilatura",
+    "yaml",
 )
-"""Modules of single parts: sealed arguments, requests, metrics, scraping, and the web."""
+"""Modules of single parts: sealed arguments, requests, metrics, scraping, files of declarations, and the web."""
 
 CODE = """
 import gc, json, sys

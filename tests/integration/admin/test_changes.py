@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from scheduler.models import Change, Job
 from scheduler.services import jobs
 from tests.integration.admin.test_job_form import send
 from tests.integration.admin.test_jobs import LIST, act, make, page, said
+from tests.waiting import keep_to_one
 
 
 def daily(hour: int) -> dict[str, str]:
@@ -298,6 +300,7 @@ class TestTheDashboard:
 
 class TestTheSecondOfTwo:
     def test_is_told_what_the_first_changed(self, client: Client) -> None:
+        keep_to_one(timedelta(days=1))
         job = make(trigger=daily(2))
         jobs.update(job=job, trigger=daily(3), actor="ben")
 

@@ -138,8 +138,8 @@ class TestDashboard:
         now = timezone.now()
         for hours in range(1, 6):
             at = now - hours * HOUR
-            run(job=job, at=at, finished_at=at + timedelta(seconds=30))
-        begun = now - timedelta(minutes=5, seconds=1)
+            run(job=job, at=at, finished_at=at + timedelta(minutes=15))
+        begun = now - timedelta(minutes=151)
         run(
             job=job,
             at=begun,
@@ -153,7 +153,7 @@ class TestDashboard:
         row = client.get(DASHBOARD).context["running"][0]
 
         assert (row["usual"], row["longer"], row["progress"]["text"]) == (
-            "30.0 s",
+            "15 min 0 s",
             "10× longer than usual",
             "4 of 10 pages",
         )
@@ -240,9 +240,12 @@ class TestDashboard:
 
         assert all(query["sql"].lstrip("(-").startswith(("SELECT", "WITH")) for query in queries)
 
-    def test_answers_its_live_region_with_304_while_nothing_changes(self, client: Client) -> None:
+    def test_answers_its_live_region_with_304_while_nothing_changes(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         make(paused=True)
-        Job.objects.update(updated_at=timezone.now() - timedelta(days=3), state_changed_at=None)
+        Job.objects.update(updated_at=LATER - timedelta(days=3), state_changed_at=None)
+        monkeypatch.setattr(timezone, "now", lambda: LATER)
 
         first = client.get(f"{DASHBOARD}?part=live")
         again = client.get(f"{DASHBOARD}?part=live", headers={"if-none-match": first["ETag"]})

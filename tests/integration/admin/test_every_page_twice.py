@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from django.test import Client, override_settings
-from django.utils import formats, translation
+from django.utils import formats, timezone, translation
 from django.utils.formats import number_format
 
 from scheduler import conf
@@ -100,6 +100,12 @@ VOLATILE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+Z?|\b\d+(?:\.\d+)? ?(?:s|ms)\b|
 
 
 class TestNumbersForMachines:
+    @pytest.fixture(autouse=True)
+    def stands_still(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Drawings move on every five minutes: not between two looks."""
+        now = timezone.now()
+        monkeypatch.setattr(timezone, "now", lambda: now)
+
     def test_are_the_same_however_people_read_them(self, client: Client, full: None, settings: Any) -> None:
         pages = crawl(client, start="/admin/scheduler/")
         looked_at = 0

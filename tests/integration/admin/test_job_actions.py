@@ -19,6 +19,7 @@ from scheduler.core.states import JobSource, JobState, RunKind
 from scheduler.models import BulkAction, IdempotencyKey, Job, Run
 from scheduler.services import bulk, jobs, masking
 from tests.integration.admin.test_jobs import LIST, act, errors, filled_in, make, page, said
+from tests.waiting import keep_to_one
 
 
 class TestActions:
@@ -149,6 +150,7 @@ class TestPausingUntil:
         assert 'value="proxy banned"' in asked.content.decode()
 
     def test_says_everywhere_who_until_when_why_and_what_it_costs(self, client: Client) -> None:
+        keep_to_one(timedelta(days=1))
         make()
         until = timezone.now() + timedelta(hours=14, minutes=1)
 

@@ -18,6 +18,7 @@ from scheduler.services import jobs
 from tests.integration.admin.runs import node, run, yes
 from tests.integration.admin.test_jobs import LIST, make, said
 from tests.own_markup import IS_UNFOLD, inline_code
+from tests.waiting import keep_to_one
 
 
 def sentence(client: Client, job_id: str = "nightly") -> str:
@@ -65,10 +66,11 @@ class TestJobPage:
         assert len(re.findall(pattern, listed)) == 8
 
     def test_says_how_the_job_is(self, client: Client) -> None:
+        keep_to_one(timedelta(days=1))
         job = make()
         assert sentence(client).startswith("It has not run yet. Next run in 59 min")
 
-        run(job=job, at=timezone.now() - timedelta(hours=2))
+        run(job=job, at=timezone.now() - timedelta(minutes=90))
         assert sentence(client).startswith("Last run: succeeded, 1 h ago.")
 
         run(job=job, at=timezone.now() - timedelta(hours=1), state="failed", error="ValueError: bad\nmore")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from scheduler.admin import addresses
 from scheduler.core.states import JobSource, JobState
 from scheduler.models import Job, Run
 from scheduler.services import jobs
+from tests.waiting import keep_to_one
 
 LIST = reverse("admin:scheduler_job_changelist")
 ADD = reverse("admin:scheduler_job_add")
@@ -152,6 +154,7 @@ class TestEditingAJob:
         assert job.next_run_time > before.next_run_time
 
     def test_refuses_to_overwrite_what_somebody_else_changed(self, client: Client) -> None:
+        keep_to_one(timedelta(days=1))
         job = make()
         data = filled_in(client, page("nightly"), description="mine")
         jobs.update(job=job, description="theirs", actor="bert")

@@ -29,7 +29,7 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 NOT_OURS = re.compile(
     r"⟨.*⟩"  # what people or tasks wrote
     r"|(?:\d+ (?:d|h|min|s)\b ?)+"  # the signs of units are international
-    r"|\d+ [A-Za-z][a-z]{2} \d{4}"  # months are Django's, some of them called as in English
+    r"|\d+ (?i:ene|feb|mar|abr|may|jun|jul|ago|sep|oct|nov|dic)\b"  # Django's, some of them called as in English
     r"|scheduler\.[\w.]+|python manage\.py runscheduler|cleanup_jobs|default|processpool|web-2|anna|\d+"
     r"|Añadir|Modificar|Por|Seleccione|a modificar|para ver|Administración de|Modelos en la aplicación"  # Django's
     r"|Pagination|\bRun\b"  # of Django 6.1, which has no Spanish for them yet

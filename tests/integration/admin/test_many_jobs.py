@@ -22,6 +22,7 @@ from scheduler.models import BulkAction, Job, Run
 from scheduler.services import bulk, jobs
 from scheduler.services.bulk import Selection
 from tests.integration.admin.test_jobs import LIST, act, make
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db
 EDIT = {"timezone": "", "interval_seconds": "", "timeout": "", "executor": "", "add_tags": "", "remove_tags": ""}
@@ -128,7 +129,7 @@ class TestABackfill:
         key = uuid4().hex
         response = client.post(addresses.job_action("backfill", old.pk), {**self.window, "confirmed": key})
         row = BulkAction.objects.get()
-        bulk.step(id=row.pk)
+        bulk.step(id=row.pk, seconds=PATIENCE_SECONDS)
 
         assert response.url == reverse("admin:scheduler_bulkaction_change", args=[row.pk])
         row.refresh_from_db()
@@ -136,7 +137,7 @@ class TestABackfill:
         assert set(Run.objects.values_list("state", "reason_code")) == {("queued", "backfill")}
         undo = client.get(response.url).context["undo_address"]
         client.post(undo, {"confirmed": uuid4().hex})
-        bulk.step(id=BulkAction.objects.latest("pk").pk)
+        bulk.step(id=BulkAction.objects.latest("pk").pk, seconds=PATIENCE_SECONDS)
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.CANCELLED}
 
     def test_of_a_million_fire_times_goes_through_some_hundred_at_a_time(
@@ -176,7 +177,7 @@ class TestABackfill:
             row = bulk.begin(
                 subject="backfill", action="queue", selection=Selection(ids=(old.pk,)), parameters=parameters, actor="x"
             )
-            bulk.step(id=row.pk)
+            bulk.step(id=row.pk, seconds=PATIENCE_SECONDS)
 
         assert Run.objects.count() == 5
 
@@ -187,7 +188,7 @@ class TestABackfill:
         )
         jobs.remove(job=old, actor="x")
 
-        assert bulk.step(id=row.pk).finished_at is not None
+        assert bulk.step(id=row.pk, seconds=PATIENCE_SECONDS).finished_at is not None
 
     @pytest.mark.parametrize(
         ("window", "sentence"),

@@ -15,6 +15,7 @@ from scheduler.core.states import NodeState, RunState
 from scheduler.models import BulkAction, NodeMeasure, Run
 from scheduler.services import bulk, jobs
 from tests.integration.admin.runs import node, run, yes
+from tests.waiting import PATIENCE_SECONDS
 
 NODES = reverse("admin:scheduler_node_changelist")
 HEALTH = reverse("admin:scheduler_health")
@@ -75,7 +76,7 @@ class TestHealth:
         rows = {row["executor"]: row for row in client.get(HEALTH).context["queues"]}
         asked = client.get(rows["default"]["empty"]).content.decode()
         yes(client, rows["default"]["empty"])
-        bulk.step(id=BulkAction.objects.get().pk, seconds=5)
+        bulk.step(id=BulkAction.objects.get().pk, seconds=PATIENCE_SECONDS)
 
         assert "2 runs are selected." in asked
         states = dict(Run.objects.values_list("pk", "state"))

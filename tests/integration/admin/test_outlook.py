@@ -17,6 +17,7 @@ from scheduler.models import Rollup
 from scheduler.services.queries import job_statistics, outlook
 from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import make
+from tests.waiting import keep_to_one
 
 pytestmark = pytest.mark.django_db
 OUTLOOK = reverse("admin:scheduler_outlook")
@@ -52,6 +53,7 @@ class TestTheOutlook:
         assert "resting" not in client.get(OUTLOOK).content.decode()
 
     def test_draws_the_last_days_with_a_way_to_the_runs_of_each_hour(self, client: Client) -> None:
+        keep_to_one(timedelta(hours=1))
         rolled_up("a", hours_ago=2, succeeded=3)
         rolled_up("b", hours_ago=2, succeeded=1, failed=2)
 
@@ -86,6 +88,7 @@ class TestTheOutlook:
 class TestTheHoursThatEnded:
     @pytest.fixture(autouse=True)
     def nothing_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        keep_to_one(timedelta(hours=1))
         monkeypatch.setattr(outlook, "_kept", None)
 
     def test_add_up_what_ended_in_them_over_all_jobs(self) -> None:

@@ -15,6 +15,7 @@ from scheduler.models import BulkAction, Queue, QueueCounter, Run
 from scheduler.services import bulk, queues, runs
 from scheduler.services.runs import enqueueing
 from tests.sample_app import django_tasks as sample
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +67,7 @@ class TestAQueue:
         assert "Empty the queue “mail”?" in asked
         assert "3 runs are selected." in asked
         client.post(path, {"confirmed": "1", "action": "cancel", "select_across": "1"})
-        bulk.step(id=BulkAction.objects.get().pk, seconds=5)
+        bulk.step(id=BulkAction.objects.get().pk, seconds=PATIENCE_SECONDS)
 
         assert sorted(Run.objects.values_list("queue", "state")) == [
             ("default", "queued"), ("mail", "cancelled"), ("mail", "cancelled"), ("mail", "cancelled")

@@ -19,6 +19,7 @@ from scheduler.services import bulk, jobs
 from scheduler.services.queries import run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
 from tests.integration.admin.runs import run, yes
+from tests.waiting import PATIENCE_SECONDS
 
 RUNS = reverse("admin:scheduler_run_changelist")
 MANY = reverse("admin:scheduler_run_many")
@@ -190,7 +191,7 @@ class TestAnActionOnASearch:
 
         asked = client.get(f"{MANY}?log=needle&action=delete&select_across=1").content.decode()
         yes(client, f"{MANY}?log=needle", action="delete", select_across="1")
-        row = bulk.step(id=BulkAction.objects.get().pk, seconds=5)
+        row = bulk.step(id=BulkAction.objects.get().pk, seconds=PATIENCE_SECONDS)
 
         assert "searched in the newest 3 runs" in asked
         assert (row.total, row.done) == (2, 2)

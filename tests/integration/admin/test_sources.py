@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from scheduler.admin import addresses
 from scheduler.models import Job, Run
 from scheduler.services import jobs, templates
 from tests.integration.admin.sources import SOURCES, add_source
+from tests.waiting import keep_to_one
 
 DOCUMENTS = reverse("admin:scraping_document_changelist")
 
@@ -134,6 +136,7 @@ class TestDocuments:
         assert "https://example.org/4" not in found
 
     def test_have_a_page_that_says_names_and_times_in_words(self, client: Client) -> None:
+        keep_to_one(timedelta(days=1))
         now = timezone.now()
         values = {"first_seen_at": now, "changed_at": now, "authors": ["Ada <b>", "Grace"]}
         document = Document.objects.create(url="https://example.org/1", title="Engines", **values)

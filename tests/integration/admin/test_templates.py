@@ -17,6 +17,7 @@ from scheduler.core.states import JobState
 from scheduler.models import BulkAction, Change, Job, Template, TemplateVersion
 from scheduler.services import bulk, calendars, jobs, templates
 from scheduler.services.templates import instances
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -198,7 +199,7 @@ def upgrade(client: Client, version: TemplateVersion, sent: dict[str, str]) -> B
     response = client.post(address("upgrade", version), {**sent, "apply": "1"})
     row = BulkAction.objects.latest("pk")
     assert response.url == f"/admin/scheduler/bulkaction/{row.pk}/change/"
-    return bulk.step(id=row.pk)
+    return bulk.step(id=row.pk, seconds=PATIENCE_SECONDS)
 
 
 class TestUpgrades:

@@ -216,7 +216,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: notifications()[0].attempts == 2)
+            wait_until(lambda: notifications()[0].attempts >= 2)
 
         (tried,) = notifications()
         assert (tried.due_at - tried.tried_at).total_seconds() > 10, "from there on it is tried as rarely as ever"
@@ -230,7 +230,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2)
+            wait_until(lambda: len(receiver.delivered) >= 2)
 
     def test_does_not_use_up_what_a_channel_may_send(
         self, session: Connection, node: str, receiver: WebhookReceiver

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from scheduler.core.alerts import RuleKind
 from scheduler.models import Incident, Mute, Notification
 from scheduler.store import alerts, outbox
@@ -24,7 +26,7 @@ from tests.integration.alerts.happenings import (
 
 
 def claim(session: Connection, **limits: object) -> tuple[Leased, ...]:
-    given = {"busy": (), "quiet": (), "lease_seconds": 60.0, "limit": 10, **limits}
+    given = {"busy": (), "quiet": (), "lease_seconds": 3600.0, "limit": 10, **limits}
     return outbox.claim(session, **given)  # type: ignore[arg-type]
 
 
@@ -60,13 +62,16 @@ class TestAnOpening:
         assert len(notifications()) == 1
         assert len({incident.opened_in for incident in incidents()}) == 1
 
-    def test_waits_until_no_further_incident_of_its_rule_opens(self, session: Connection, node: str) -> None:
+    def test_waits_until_no_further_incident_of_its_rule_opens(
+        self, session: Connection, node: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbox, "GATHER_SECONDS", 7200.0)
         rule("failing", channels=(channel(),))
         fail(session, node, job())
 
-        assert not outbox.fill(session, quiet=30.0, pace=0.0)
-        pass_time(seconds=31)
-        assert outbox.fill(session, quiet=30.0, pace=0.0).opened == 1
+        assert not outbox.fill(session, quiet=3600.0, pace=0.0)
+        pass_time(hours=1, seconds=1)
+        assert outbox.fill(session, quiet=3600.0, pace=0.0).opened == 1
 
     def test_is_followed_by_the_next_of_its_rule_a_minute_later(self, session: Connection, node: str) -> None:
         rule("failing", channels=(channel(),))
@@ -81,9 +86,9 @@ class TestAnOpening:
         assert len(notifications()) == 2
 
     def test_of_more_than_one_transaction_holds_is_one_message(
-        self, session: Connection, node: str, monkeypatch: object
+        self, session: Connection, node: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(outbox, "CHUNK", 2)  # type: ignore[attr-defined]
+        monkeypatch.setattr(outbox, "CHUNK", 2)
         rule("failing", channels=(channel(),))
         for _ in range(5):
             fail(session, node, job())
@@ -166,7 +171,7 @@ class TestAClosing:
         (opened,) = claim(session)
         succeed(session, node, nightly)
         tell(session)
-        pass_time(seconds=61)
+        pass_time(hours=1, seconds=1)
 
         (again,) = claim(session)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from knox.models import AuthToken
 
 from scheduler import conf
@@ -381,6 +383,12 @@ class TestSessions:
 
 
 class TestThrottling:
+    @pytest.fixture(autouse=True)
+    def one_minute(self) -> Iterator[None]:
+        """However long the requests of a test take, they come within a minute."""
+        with time_machine.travel(timezone.now(), tick=False):
+            yield
+
     def test_says_when_to_come_back(self, api: Caller, settings: Any) -> None:
         settings.SCHEDULER = {**settings.SCHEDULER, "API_READS_PER_MINUTE": 3}
         conf.get.cache_clear()

@@ -38,6 +38,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 Start = Callable[..., Node]
 
+RARE = {"poll_seconds": 3600.0, "busy_poll_seconds": 3600.0, "reconcile_seconds": 3600.0}
+"""A node that looks at nothing by itself several times a minute."""
+
 
 @pytest.fixture
 def start(transactional_db: None) -> Iterator[Start]:
@@ -104,11 +107,13 @@ class TestANode:
     def test_sleeps_while_it_has_room_for_nothing_that_waits(self, start: Start, tmp_path: Path) -> None:
         for number in range(5):
             due(f"job-{number}", task="sample.wait", kwargs={"until": str(tmp_path / "go")})
-        node = start(threads=1)
+        node = start(threads=1, **RARE)
         work(node, until=Run.objects.filter(state=RunState.RUNNING).exists)
         node.run_once()
 
-        assert all(node.run_once() > 0 for _ in range(5))
+        pauses = [node.run_once() for _ in range(5)]
+
+        assert sum(pause > 0 for pause in pauses) >= 4, pauses  # a duty of each minute may be due at the end of one
 
         (tmp_path / "go").touch()
         work(node, until=all_succeeded(5))
@@ -154,7 +159,7 @@ class TestANode:
 
     def test_claims_nothing_without_its_lease(self, start: Start) -> None:
         due()
-        node = start()
+        node = start(heartbeat_seconds=3600.0)  # or it has a new lease at once
         node.heartbeat.lease.end()
 
         assert node.run_once() > 0
@@ -194,7 +199,7 @@ class TestABacklog:
         """Each claim plans one job of many that are overdue, as if each had much to catch up with."""
         monkeypatch.setattr(claims, "SLICE_ROWS", 1)
         monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 0.0)
-        monkeypatch.setattr(claim, "_RECENT_SECONDS", 60.0)
+        monkeypatch.setattr(claim, "_RECENT_SECONDS", HOUR.total_seconds())
         for number in range(30):
             add_job(f"late-{number}", due_at=timezone.now() - 2 * HOUR, task="sample.nothing")
         node = start()

@@ -30,7 +30,7 @@ from tests.hearing import hearing
 from tests.ledger import add_node
 from tests.nodes import make_node, work
 from tests.sample_app import django_tasks as sample
-from tests.waiting import wait_until
+from tests.waiting import is_a_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,12 +51,6 @@ def enqueue(number: int, **changes: Any) -> list[str]:
     """Enqueue calls that do nothing, and return their result ids."""
     calls = [Call(**{"task": NOTHING, **changes}) for _ in range(number)]
     return [str(answer.public_id) for answer in enqueueing.enqueue_many(calls=calls)]
-
-
-def somebody_waits_for_a_transaction() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)")
-        return bool(cursor.fetchone()[0])
 
 
 def are_over(*ids: str) -> Callable[[], bool]:
@@ -387,7 +381,7 @@ class TestAUniqueKey:
             with transaction.atomic():
                 first = sample.unique_by_key.enqueue(user=1)
                 second = other.submit(enqueue_too)
-                wait_until(somebody_waits_for_a_transaction)
+                wait_until(is_a_lock_awaited)
                 transaction.set_rollback(not commits)
             assert (second.result(120) == first.id) == commits
         assert Run.objects.count() == 1

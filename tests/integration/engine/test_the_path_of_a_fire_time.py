@@ -32,6 +32,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOST_MODULES = 40
 MOST_STATEMENTS = 14
 A_MOMENT = timedelta(seconds=0.1)
+EVERY_SECONDS = 8
+"""Far longer than the path takes, although it is followed: the next fire time would lead another way beside a run."""
+
 RARE = {"reconcile_seconds": 3600.0, "poll_seconds": 3600.0, "busy_poll_seconds": 3600.0}
 """What a node does by itself from time to time is not on the path."""
 
@@ -49,7 +52,7 @@ def trail(transactional_db: None) -> Iterator[Trail]:
         node.start()
         try:
             first_at = timezone.now()
-            trigger = {"type": "interval", "seconds": 2, "start_at": first_at.isoformat()}
+            trigger = {"type": "interval", "seconds": EVERY_SECONDS, "start_at": first_at.isoformat()}
             add_job("job", due_at=first_at, trigger=trigger, task="sample.nothing")
             work(until=lambda: _has_succeeded(since=first_at) and _fires_within(A_MOMENT))
             next_at = Job.objects.get().next_run_time

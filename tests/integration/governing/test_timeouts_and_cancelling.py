@@ -62,11 +62,14 @@ class TestATimeoutInAProcess:
 
 class TestATimeoutInAThread:
     def test_is_recorded_at_the_deadline_while_the_code_goes_on(
-        self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path
+        self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        until, begun = tmp_path / "until", tmp_path / "begun"
+        look = ThreadPool.end_overdue
+        monkeypatch.setattr(ThreadPool, "end_overdue", lambda pool: look(pool) if begun.exists() else None)
         scheduler = start_node(threads=1, heartbeat_seconds=0.2)
-        until = tmp_path / "until"
-        spinning = finished(jobs.run_now(job=job_of("governed.spin", until=str(until), timeout=2.0)))
+        spin = job_of("governed.spin", until=str(until), begun=str(begun), timeout=0.3)
+        spinning = finished(jobs.run_now(job=spin))
 
         other = finished(jobs.run_now(job=job_of("sample.nothing")))
 

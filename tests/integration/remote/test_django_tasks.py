@@ -126,7 +126,7 @@ class TestTheBell:
 class TestABackendThatRunsAtOnce:
     def test_runs_the_body_in_the_name_of_a_worker(self) -> None:
         run = queued("tasks:now", task="sample.square", kwargs={"number": 3})
-        node = make_node()
+        node = make_node(ring_again_seconds=3600.0)
         try:
             work(node, until=is_over(run))
         finally:
@@ -204,7 +204,8 @@ class TestARing:
 class TestABackendThatForgets:
     def test_leaves_the_run_waiting_and_counted(self) -> None:
         run = queued("tasks:forgets")
-        node = make_node()
+        queued_at = timezone.now()
+        node = make_node(ring_again_seconds=3600.0)
         try:
             work(node, until=lambda: Run.objects.get(pk=run.pk).rings == 1)
         finally:
@@ -213,4 +214,4 @@ class TestABackendThatForgets:
         run.refresh_from_db()
         assert (run.state, run.node) == (RunState.QUEUED, None)
         assert run.rung_at is not None
-        assert (timezone.now() - run.rung_at).total_seconds() < 60
+        assert queued_at < run.rung_at < timezone.now()

@@ -379,7 +379,7 @@ class TestANode:
         assert (run.state, run.node) == (RunState.QUEUED, None)
 
     def test_rings_for_runs_that_somebody_else_queued(self, start: Start, broker: Broker) -> None:
-        node = start()
+        node = start(ring_again_seconds=3600.0)
         work(node, until=lambda: node.loop.found_nothing)
         run = jobs.run_now(job=jobs.create(task=TASK, trigger=SOON, executor="celery:scrape"))
 

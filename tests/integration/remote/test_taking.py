@@ -331,7 +331,8 @@ class TestALimitedTask:
 
         assert take(session, last, node=node) is not None
 
-    def test_waits_for_a_node_that_decides_just_now(self, session: Connection) -> None:
+    def test_waits_for_a_node_that_decides_just_now(self, session: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(taking, "_DECIDING_SECONDS", 3600.0)
         run, node = waiting(task="sample.crowded", kwargs={"host": "a"}), worker()
         other = Connection(purpose="test")
         with other.transaction() as deciding:

@@ -176,7 +176,7 @@ class TestASourceThatAsksToWait:
         assert before + wait - a_second < feed.retry_not_before < timezone.now() + wait + a_second
 
     def test_may_say_so_for_one_of_its_pages(self, feed, allowed):
-        allowed.routes["/one"] = reply(status=429, Retry_After="60")
+        allowed.routes["/one"] = reply(status=429, Retry_After="3600")
 
         summary = scrape(feed)
 
@@ -220,13 +220,13 @@ class TestRobots:
             scrape(feed)
 
     def test_space_requests(self, feed, allowed, settings):
-        settings.SCRAPING = {**settings.SCRAPING, "RUN_SECONDS": 15.0}
-        allowed.routes["/robots.txt"] = reply("User-agent: *\nCrawl-delay: 20\n")
+        settings.SCRAPING = {**settings.SCRAPING, "RUN_SECONDS": 100.0}
+        allowed.routes["/robots.txt"] = reply("User-agent: *\nCrawl-delay: 120\n")
 
         summary = scrape(feed)
 
         assert (summary.new, summary.pages, summary.pages_left) == (2, 0, 2)
-        assert "was not requested: the 15 s for one scrape are over" in summary.problems[0]
+        assert "was not requested: the 100 s for one scrape are over" in summary.problems[0]
 
     def test_hear_who_we_are(self, feed, allowed):
         scrape(feed)

@@ -64,7 +64,7 @@ class TestXRobotsTag:
             ("NOINDEX", False),
             ("openlearnbot: noindex", False),
             ("otherbot: noindex", True),
-            ("unavailable_after: 25 Jun 2030 15:00:00 PST", True),
+            ("unavailable_after: 25 Jun 2999 15:00:00 PST", True),
             ("noarchive", True),
         ],
     )

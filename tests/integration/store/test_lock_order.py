@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
@@ -16,7 +15,7 @@ from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import NOON, SECOND, add_job, add_node, add_run
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, is_a_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,18 +30,13 @@ def beside(other: Connection, *, first: str, then: str, parameters: tuple[Any, .
         except BaseException as error:  # noqa: BLE001 - the test shows it
             raised.append(error)
 
-    def is_waiting() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            return bool(cursor.fetchone()[0])
-
     held = other.raw()
     held.autocommit = False
     with held.cursor() as cursor:
         cursor.execute(first, parameters)
         thread = threading.Thread(target=try_it)
         thread.start()
-        wait_until(is_waiting)
+        wait_until(is_a_lock_awaited)
         cursor.execute(then, parameters)
     held.commit()
     thread.join(120)
@@ -50,7 +44,12 @@ def beside(other: Connection, *, first: str, then: str, parameters: tuple[Any, .
 
 
 class TestRecording:
-    def test_goes_through_runs_by_id(self, session: Connection, open_session: Open) -> None:
+    def test_goes_through_runs_by_id(
+        self, session: Connection, open_session: Open, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        patience = dict.fromkeys(("LOCK_TIMEOUT_SECONDS", "STATEMENT_TIMEOUT_SECONDS"), PATIENCE_SECONDS)
+        settings.SCHEDULER = {**settings.SCHEDULER, **patience}
+        monkeypatch.setattr(finishing, "_QUICK_SECONDS", PATIENCE_SECONDS)
         node, job = add_node(), add_job()
         ids = [add_run(job, scheduled_at=NOON + n * SECOND, state=RunState.RUNNING, node=node).pk for n in range(60)]
         outcomes = [Outcome(run_id=id, state=RunState.SUCCEEDED, started=0, finished=1) for id in reversed(ids)]

@@ -34,7 +34,7 @@ from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
-from tests.waiting import keep_to_one, wait_until
+from tests.waiting import is_a_lock_awaited, keep_to_one, wait_until
 
 MINUTES = timedelta(minutes=1)
 
@@ -316,12 +316,7 @@ class TestADeletionBesideAClaim:
         def hit(name: str) -> None:
             if name == "claim.before_commit":
                 thread.start()
-                wait_until(is_waiting)
-
-        def is_waiting() -> bool:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-                return bool(cursor.fetchone()[0])
+                wait_until(is_a_lock_awaited)
 
         monkeypatch.setattr(failpoints, "hit", hit)
         claims.claim_due(

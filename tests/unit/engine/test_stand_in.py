@@ -202,6 +202,12 @@ class TestSuspects:
         assert suspects.runs() == (10, 20), "without processor time, all in this process"
         process.used = {1: 0.1, 2: 1.9}
         assert suspects.runs() == (20,)
+        process.used = {1: 0.01, 2: 0.2}
+        assert suspects.runs() == (20,), "where others use the processors as well, it gets a tenth of one"
+        process.used = {1: 0.9, 2: 1.1}
+        assert suspects.runs() == (10, 20)
+        process.used = {1: 0.01, 2: 0.04}
+        assert suspects.runs() == (10, 20), "neither of them computes"
 
 
 class TestItsProcess:

@@ -43,7 +43,7 @@ CAMPAIGNS = {
     "kill": Campaign(run=processes.kill, cycles=200),
     "stop": Campaign(run=processes.stop, cycles=200, loses_no_node=True),
     "pause": Campaign(run=freezes.pause, cycles=50),
-    "pg": Campaign(run=databases.pg, cycles=40),
+    "pg": Campaign(run=databases.pg, cycles=40, loses_no_node=True),
     "net": Campaign(run=databases.net, cycles=250),
     "clock": Campaign(run=clocks.clock, cycles=8),
     "poison": Campaign(
