@@ -129,6 +129,14 @@ class Valkey(Broker):
     def waiting(self, queue: str) -> int:
         return int(self._ask(f"LLEN {queue}").removeprefix(":"))
 
+    def never_taken(self, queue: str) -> int:
+        """Return how many messages wait in a queue that no worker has had yet."""
+        count = (
+            f"local found = 0 for _, each in ipairs(redis.call('LRANGE', '{queue}', 0, -1)) do "
+            "if not string.find(each, 'redelivered') then found = found + 1 end end return found"
+        )
+        return int(self._ask(f'EVAL "{count}" 0').removeprefix(":"))
+
     def unacknowledged(self) -> int:
         """Return how many messages are with workers."""
         return int(self._ask("HLEN unacked").removeprefix(":"))

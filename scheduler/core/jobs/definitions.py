@@ -39,6 +39,8 @@ def check_arguments(
         raise InvalidArguments(error_messages.ARGS_IS_A_LIST(value=f"{args}"))
     if not isinstance(kwargs, Mapping):
         raise InvalidArguments(error_messages.KWARGS_IS_AN_OBJECT(value=f"{kwargs}"))
+    if not args and not kwargs and task.takes_nothing:
+        return [], {}
     plain_args, plain_kwargs = jsonable(revealed(list(args))), jsonable(revealed(dict(kwargs)))
     names = task.names_of(plain_args)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from scheduler.core.jobs import ids, names
 from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.models import Job
 from scheduler.services.queries import job_queries
 from scheduler.store.jobs import rows
@@ -27,6 +29,15 @@ class Planned(NamedTuple):
     first: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The parts that many definitions of one source have in common at one instant: each is checked once."""
+
+    triggers: dict[str, Planned] = field(default_factory=dict)
+    policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """With their defaults, by the task and what was given."""
+
+
 def unsaved(
     *,
     id: str | None,
@@ -35,12 +46,12 @@ def unsaved(
     paused: bool,
     actor: str,
     now: datetime,
-    planned: dict[str, Planned] | None = None,
+    repeated: Repeated | None = None,
 ) -> Job:
     """
     Return a job of this definition that is not written yet.
 
-    ``planned``: the triggers of other jobs with the same source and ``now``, to which this one is added.
+    ``repeated``: parts of other definitions with the same source and ``now``, to which those of this one are added.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     """
@@ -48,9 +59,9 @@ def unsaved(
     name = id or task.name
     id = uuid.uuid4().hex if id is None else ids.checked(id)
     args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"], job=id)
-    policies = _policies(given)
-    plan = _planned(given["trigger"], source=source, now=now, among={} if planned is None else planned)
-    columns = _paused() if paused else rows.due(plan.first)
+    repeated = repeated or Repeated()
+    policies = _policies(given, task=task, among=repeated.policies)
+    plan = _planned(given["trigger"], source=source, now=now, among=repeated.triggers)
     return Job(
         id=id,
         name=names.checked_name(given.get("name") or name),
@@ -64,16 +75,22 @@ def unsaved(
         needs_inspection=False,
         **dict.fromkeys(("state_changed_at", "created_at", "updated_at"), now),
         **dict.fromkeys(("state_changed_by", "created_by", "updated_by"), actor),
-        **columns,
-        **{**policy_rules.defaults(task=task, settings=conf.get()), **policies},
+        **(_paused() if paused else rows.due(plan.first)),
+        **policies,
     )
 
 
-def _policies(given: Mapping[str, Any]) -> dict[str, Any]:
-    found = policy_rules.check({name: given[name] for name in POLICIES if name in given})
+def _policies(given: Mapping[str, Any], *, task: Task, among: dict[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Check the given policies, and add the defaults of the others, once for all jobs that have the same."""
+    stated = {name: given[name] for name in POLICIES if name in given}
+    key = repr((task.name, stated))  # unlike a comparison, it tells 1 and True apart
+    if key in among:
+        return among[key]
+    found = policy_rules.check(stated)
     if "executor" in found:
         job_queries.check_executor(executor=found["executor"])
-    return found
+    among[key] = {**policy_rules.defaults(task=task, settings=conf.get()), **found}
+    return among[key]
 
 
 def _planned(trigger: Any, *, source: JobSource, now: datetime, among: dict[str, Planned]) -> Planned:

@@ -46,12 +46,12 @@ def create_many(
     now = now or database_now()
     facts: dict[str, Any] = {"source": JobSource(source), "paused": paused, "actor": actor, "now": now}
     new: list[Job] = []
-    planned: dict[str, building.Planned] = {}
+    repeated = building.Repeated()
     refused: dict[str, SchedulerError] = {}
     for id, definition in definitions.items():
         given = {"args": (), "kwargs": {}, **definition}
         try:
-            new.append(building.unsaved(id=id, given=given, planned=planned, **facts))
+            new.append(building.unsaved(id=id, given=given, repeated=repeated, **facts))
         except SchedulerError as error:
             refused[id] = error
     refused |= insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))

@@ -17,7 +17,7 @@ from scheduler.errors import InvalidPause, JobNotFound, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, masking
 from scheduler.services.jobs import building, bulk, creation, validation
-from scheduler.services.jobs.building import Planned
+from scheduler.services.jobs.building import Repeated
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
@@ -93,7 +93,7 @@ def _import_some(*, entries: Sequence[dict[str, Any]], author: dict[str, Any], u
 
 def _create_all(*, entries: Sequence[dict[str, Any]], author: dict[str, Any]) -> dict[str, Imported]:
     """Create the jobs that do not exist. Return the outcome of each of these, by its id."""
-    planned: dict[str, Planned] = {}
+    repeated = Repeated()
     now = database_now()
     ids = [entry["id"] for entry in entries if entry["id"].isprintable()]
     there = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
@@ -104,7 +104,7 @@ def _create_all(*, entries: Sequence[dict[str, Any]], author: dict[str, Any]) ->
         if id in there or id in new or id in refused or not id.isprintable():
             continue
         try:
-            new[id] = _new(entry=entry, author=author, now=now, planned=planned)
+            new[id] = _new(entry=entry, author=author, now=now, repeated=repeated)
         except SchedulerError as error:
             refused[id] = error
     refused |= creation.insert(new=list(new.values()), author=Author(**author))
@@ -140,14 +140,14 @@ def _changed(*, entry: dict[str, Any], author: dict[str, Any]) -> Imported:
         return Imported(id=id, what="refused", text=str(error))
 
 
-def _new(*, entry: dict[str, Any], author: dict[str, Any], now: datetime, planned: dict[str, Planned]) -> Job:
+def _new(*, entry: dict[str, Any], author: dict[str, Any], now: datetime, repeated: Repeated) -> Job:
     """Return a job that is paused or finished as the document says, and finished if its only time has passed."""
     definition = {name: entry[name] for name in NAMES if name in entry}
     validation.refuse_masks(task=definition["task"], changes=definition, stored=None)
     given = {"args": (), "kwargs": {}, **definition}
     is_paused = bool(entry.get("paused"))
     facts = {"source": JobSource.CODE, "paused": is_paused, "actor": author["actor"], "now": now}
-    job = building.unsaved(id=entry["id"], given=given, planned=planned, **facts)
+    job = building.unsaved(id=entry["id"], given=given, repeated=repeated, **facts)
     changes: dict[str, Any] = {}
     if is_paused:
         changes = {"paused_until": _until(entry)}

@@ -88,6 +88,7 @@ class TestTheOutlook:
 class TestTheHoursThatEnded:
     @pytest.fixture(autouse=True)
     def nothing_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        keep_to_one(timedelta(hours=1))
         monkeypatch.setattr(outlook, "_kept", None)
 
     def test_add_up_what_ended_in_them_over_all_jobs(self) -> None:

@@ -19,7 +19,7 @@ _LATE_SECONDS = 1.0
 _RUNS_DELETED = 10
 """Runs of the job that is deleted, for each fire time of the backfill."""
 
-_LONGEST_SECONDS = 1800
+_LONGEST_SECONDS = 3600
 _DOWN = timedelta(hours=2)
 _RUN_OF_AN_OUTAGE = 50
 """Fire times of two hours that each job runs at least: the others are folded, as its catch-up limit says."""
