@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_django
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import HealthCheck, settings
@@ -60,6 +61,17 @@ def django_db_modify_db_settings(
     if not django_db_keepdb:
         with django_db_blocker.unblock():
             migrated.let_copies_be_made(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """Before the database of a run is dropped, end the sessions of threads that have not ended themselves."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
