@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_django
-from django.db import connection
+from django.db.backends.base.creation import BaseDatabaseCreation
 from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import HealthCheck, settings
@@ -56,22 +56,14 @@ def django_db_modify_db_settings(
     django_db_keepdb: bool,
     django_db_blocker: pytest_django.DjangoDbBlocker,
     tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """Migrate one database for all workers."""
+) -> Iterator[None]:
+    """Migrate one database for all workers. They drop their copies whoever has a session."""
     if not django_db_keepdb:
         with django_db_blocker.unblock():
             migrated.let_copies_be_made(tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
-    """Before the database of a run is dropped, end the sessions of threads that have not ended themselves."""
-    yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseCreation, "_destroy_test_db", migrated.drop)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
