@@ -199,6 +199,7 @@ class TestWhatTakingReads:
         monkeypatch.setattr(heads, "QUICK_SECONDS", -1.0)
         monkeypatch.setattr(heads, "_QUICK_SECONDS_A_RUN", 0.0)
         monkeypatch.setattr(heads, "SHARE", 1e9)
+        monkeypatch.setattr(heads, "_SHARE_IF_FOUND", 1e9)
         monkeypatch.setattr(heads, "_LATE", timedelta(0))
         line = Line(session, track)
         for _ in range(10):
