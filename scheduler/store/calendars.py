@@ -48,5 +48,7 @@ def with_windows(trigger: Any, *, tags: Sequence[str], among: Sequence[Calendar]
     if not isinstance(trigger, Mapping):
         return trigger
     own = {window.name: [window.digest, window.during] for window in among if set(window.tags) & set(tags)}
+    if not own and "windows" not in trigger:
+        return trigger
     rest = {key: value for key, value in trigger.items() if key != "windows"}
     return {**rest, "windows": own} if own else rest

@@ -37,6 +37,9 @@ class Repeated:
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """With their defaults, by the task and what was given."""
 
+    jobs: dict[tuple[str, str, bool], Job] = field(default_factory=dict)
+    """A job without columns of its own, by policies, trigger and whether it is paused."""
+
 
 def unsaved(
     *,
@@ -60,16 +63,36 @@ def unsaved(
     id = uuid.uuid4().hex if id is None else ids.checked(id)
     args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"], job=id)
     repeated = repeated or Repeated()
-    policies = _policies(given, task=task, among=repeated.policies)
-    plan = _planned(given["trigger"], source=source, now=now, among=repeated.triggers)
-    return Job(
+    key = (_key_of_policies(given, task=task), _key_of_trigger(given["trigger"]), paused)
+    pattern = repeated.jobs.get(key)
+    if pattern is None:
+        policies = _policies(given, task=task, key=key[0], among=repeated.policies)
+        plan = _planned(given["trigger"], source=source, now=now, key=key[1], among=repeated.triggers)
+        pattern = _pattern(task=task, policies=policies, plan=plan, source=source, paused=paused, actor=actor, now=now)
+        if key[1]:
+            repeated.jobs[key] = pattern
+    return pattern.like(
         id=id,
         name=names.checked_name(given.get("name") or name),
         description=names.checked_description(given.get("description", "")),
         tags=names.checked_tags(given.get("tags", ())),
-        task=task.name,
         args=args,
         kwargs=kwargs,
+    )
+
+
+def _pattern(
+    *,
+    task: Task,
+    policies: Mapping[str, Any],
+    plan: Planned,
+    source: JobSource,
+    paused: bool,
+    actor: str,
+    now: datetime,
+) -> Job:
+    return Job(
+        task=task.name,
         trigger=dict(plan.trigger),
         source=source,
         needs_inspection=False,
@@ -80,25 +103,33 @@ def unsaved(
     )
 
 
-def _policies(given: Mapping[str, Any], *, task: Task, among: dict[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _key_of_policies(given: Mapping[str, Any], *, task: Task) -> str:
+    # Unlike a comparison, it tells 1 and True apart.
+    return repr((task.name, {name: given[name] for name in POLICIES if name in given}))
+
+
+def _key_of_trigger(trigger: Any) -> str:
+    """Return its JSON. Empty: it has members, such as a timedelta, that are written in several ways."""
+    try:
+        return json.dumps(trigger, sort_keys=True)
+    except (TypeError, ValueError):
+        return ""
+
+
+def _policies(
+    given: Mapping[str, Any], *, task: Task, key: str, among: dict[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
     """Check the given policies, and add the defaults of the others, once for all jobs that have the same."""
-    stated = {name: given[name] for name in POLICIES if name in given}
-    key = repr((task.name, stated))  # unlike a comparison, it tells 1 and True apart
-    if key in among:
-        return among[key]
-    found = policy_rules.check(stated)
-    if "executor" in found:
-        job_queries.check_executor(executor=found["executor"])
-    among[key] = {**policy_rules.defaults(task=task, settings=conf.get()), **found}
+    if key not in among:
+        found = policy_rules.check({name: given[name] for name in POLICIES if name in given})
+        if "executor" in found:
+            job_queries.check_executor(executor=found["executor"])
+        among[key] = {**policy_rules.defaults(task=task, settings=conf.get()), **found}
     return among[key]
 
 
-def _planned(trigger: Any, *, source: JobSource, now: datetime, among: dict[str, Planned]) -> Planned:
+def _planned(trigger: Any, *, source: JobSource, now: datetime, key: str, among: dict[str, Planned]) -> Planned:
     """Normalize a trigger and compute its first fire time, once for all jobs that have it."""
-    try:
-        key = json.dumps(trigger, sort_keys=True)
-    except (TypeError, ValueError):
-        key = ""  # it has members, such as a timedelta, that are written in several ways
     if key in among:
         return among[key]
     normalized = triggers.normalize(trigger, now=now)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from scheduler.models import Change, Job
-from scheduler.services import jobs
+from scheduler.services import calendars, jobs
 from scheduler.services.jobs import creation
+from scheduler.store.stock import legacy_state
 from tests.integration.services.nightly import HOURLY, NOW, daily
 from tests.sample_app import tasks
 
@@ -89,9 +93,44 @@ class TestJobsCreatedTogether:
         assert set(Job.objects.values_list("pk", flat=True)) == set(valid)
 
     def test_keep_what_stock_can_read(self) -> None:
-        together({"plain": PLAIN})
-        jobs.create(id="alone", actor="anna", now=NOW, **PLAIN)
+        long = {**GIVE, "kwargs": {"value": "ü" * 100_000}}
+        together({"plain": PLAIN, **OTHERS, "plain again": PLAIN, "long": {**long, "name": "x" * 255}})
 
-        states = [bytes(Job.objects.get(pk=id).job_state) for id in ("plain", "alone")]
+        for job in Job.objects.all():
+            assert unpickled(bytes(job.job_state)) == unpickled(legacy_state.dump(job)), job.pk
 
-        assert states[0].replace(b"plain", b"alone") == states[1]
+    def test_share_their_triggers_with_windows_of_their_tags(self) -> None:
+        calendars.create(name="works", rules=["daily 01:00-05:00"], tags=["a"])
+
+        together({"plain": PLAIN, "tagged": OTHERS["tags"], "plain again": PLAIN})
+
+        assert set(Job.objects.filter(trigger__has_key="windows").values_list("pk", flat=True)) == {"tagged"}
+
+    def test_have_a_first_line_of_their_history_each_whoever_writes(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('scheduler.change', %s, true)", [json.dumps(SAID)])
+            cursor.execute(
+                "WITH parent AS (INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)"
+                " SELECT 'job-' || n, NULL, '' FROM generate_series(1, 3) AS n RETURNING id)"
+                " INSERT INTO scheduler_job (djangojob_ptr_id, name, task, trigger)"
+                " SELECT id, id, 'x', '{}' FROM parent"
+            )
+            cursor.execute("SELECT current_setting('scheduler.change', true), session_user")
+            left, role = cursor.fetchone()
+
+        lines = Change.objects.order_by("job_key").values_list("job_key", "action", "actor", "via", "reason_text")
+        assert list(lines) == [
+            ("job-1", "created", role, "database", ""),
+            ("job-2", "created", "ben", "api", "because"),
+            ("job-3", "created", role, "database", ""),
+        ]
+        assert left == ""
+        assert Change.objects.get(job_key="job-3").definition["name"] == "job-3"
+
+
+SAID = {"job": "job-2", "actor": "ben", "via": "api", "reason": "because"}
+
+
+def unpickled(state: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = pickle.loads(state)  # noqa: S301 - written a moment ago
+    return {**found, "trigger": repr(found["trigger"])}
