@@ -1,8 +1,10 @@
-"""``jobs import-crontab``, ``import-beat`` and ``import-cronjobs``: other schedules as a file of declared jobs."""
+"""The outcomes of ``jobs import``, and other schedules as a file of declared jobs: ``jobs import-crontab`` and more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -13,8 +15,13 @@ from scheduler.compat import beat_schedule, crontab_file
 from scheduler.compat import cronjobs as django_crontab
 from scheduler.management import printing, reading
 from scheduler.services.alerts.transfer import Loaded
+from scheduler.services.jobs.entries import Imported
 
 _HINT = "# Name this file in SCHEDULER['DECLARATIONS'], then look at “manage.py jobs plan”.\n"
+
+_COLUMNS = ("id", "what", "detail")
+_TOGETHER = 1000
+"""Lines of a table whose columns are equally wide."""
 
 
 def add_crontab_arguments(parser: CommandParser) -> None:
@@ -65,6 +72,39 @@ def cronjobs(*, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
     if modules := django_crontab.modules(given):
         notes.append(f"SCHEDULER['TASK_MODULES'] must list: {', '.join(modules)}. Or put @task above each function.")
     _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
+
+
+def report(done: Iterable[Imported], *, output: str, out: OutputWrapper) -> bool:
+    """Print the outcomes of an import as they come, and return whether a job was refused."""
+    refused = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal refused
+        for item in done:
+            refused += item.what == "refused"
+            yield {"id": item.id, "what": item.what, "detail": item.text or None}
+
+    if output == "json":
+        _write_json(rows(), out=out)
+    else:
+        _write_table(rows(), out=out)
+    return refused > 0
+
+
+def _write_json(rows: Iterable[dict[str, Any]], *, out: OutputWrapper) -> None:
+    before = "["
+    for row in rows:
+        out.write(f"{before}\n{indent(printing.as_json(row), '  ')}", ending="")
+        before = ","
+    out.write("[]" if before == "[" else "\n]")
+
+
+def _write_table(rows: Iterator[dict[str, Any]], *, out: OutputWrapper) -> None:
+    is_first = True
+    while (chunk := list(islice(rows, _TOGETHER))) or is_first:
+        head, _, lines = printing.table(rows=chunk, columns=_COLUMNS).partition("\n")
+        out.write("\n".join(filter(None, (head, lines))) if is_first else lines)
+        is_first = False
 
 
 def note_alerts(loaded: Loaded, *, err: OutputWrapper) -> None:

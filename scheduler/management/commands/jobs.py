@@ -175,15 +175,14 @@ class Command(PlanningCommand):
             self.stdout.write(piece, ending="")
 
     def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
-        document = reading.document(file)
         author = {"actor": printing.actor(), "via": Via.COMMAND}
-        done = transfer.import_jobs(document=document, **author, reason=reason, update=update, dry_run=dry_run)
-        rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
-        self._print(rows, output, columns=("id", "what", "detail"))
-        alerts = transfer.import_alerts(document=document, **author, update=update, dry_run=dry_run)
+        with reading.export(file) as document:
+            done = transfer.imported(document=document, **author, reason=reason, update=update, dry_run=dry_run)
+            is_refused = imported.report(done, output=output, out=self.stdout)
+            alerts = transfer.import_alerts(document=document, **author, update=update, dry_run=dry_run)
         if alerts is not None:
             imported.note_alerts(alerts, err=self.stderr)
-        if any(item.what == "refused" for item in done):
+        if is_refused:
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
 
     def _bulk(self, **options: Any) -> None:

@@ -1,11 +1,12 @@
-"""The jobs of an export, one entry each: described, created some hundred at a time, changed one by one."""
+"""The jobs of an export, one entry each: described, created a thousand at a time, changed one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -23,7 +24,7 @@ from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
 from scheduler.store.jobs.authorship import Author
 
-_TOGETHER = 500
+_TOGETHER = 1000
 """Jobs that are created in one transaction."""
 
 
@@ -62,21 +63,20 @@ def _is_same(name: str, present: Any, given: Any) -> bool:
 
 
 def import_all(
-    *, entries: Sequence[dict[str, Any]], author: dict[str, Any], update: bool, dry_run: bool
-) -> list[Imported]:
+    *, entries: Iterable[dict[str, Any]], author: dict[str, Any], update: bool, dry_run: bool
+) -> Iterator[Imported]:
     """
-    Create the jobs of these entries, and change those that exist if ``update`` says so. Return an outcome for each.
+    Create the jobs of these entries, and change those that exist if ``update`` says so. Yield an outcome for each.
 
-    ``dry_run``: all changes are tried and rolled back.
+    No transaction is open while the caller works on an outcome. ``dry_run``: all changes are tried and rolled back.
     """
-    done: list[Imported] = []
-    for start in range(0, len(entries), _TOGETHER):
-        chunk = entries[start : start + _TOGETHER]
+    left = iter(entries)
+    while chunk := list(islice(left, _TOGETHER)):
         with database.atomic() if dry_run else nullcontext():
-            done += _import_some(entries=chunk, author=author, update=update)
+            done = list(_import_some(entries=chunk, author=author, update=update))
             if dry_run:
                 transaction.set_rollback(True, using=database.tables_alias())
-    return done
+        yield from done
 
 
 def _import_some(*, entries: Sequence[dict[str, Any]], author: dict[str, Any], update: bool) -> Iterator[Imported]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +15,7 @@ from scheduler.errors import InvalidImport, JobNotFound
 from scheduler.models import Job
 from scheduler.services.alerts import transfer as alerts
 from scheduler.services.calendars import transfer as calendars
+from scheduler.services.jobs.documents import JobsInFile
 from scheduler.services.jobs.entries import Imported, exported, import_all
 from scheduler.services.templates import transfer as templates
 from scheduler.store import database
@@ -54,28 +55,33 @@ def members(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> Iterator
         if missing:
             raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
     named: set[str] = set()
-    attached: list[dict[str, Any]] = []
+    slugs: set[str] = set()
     yield "format", FORMAT
     yield "version", VERSION
-    yield "jobs", _entries_of(found, named=named, attached=attached)
+    yield "jobs", _entries_of(found, named=named, slugs=slugs)
     if named:
         yield "calendars", calendars.export(names=named)
-    if attached:
-        yield "templates", templates.export(slugs={each["template"] for each in attached})
-        yield "instances", attached
+    if slugs:
+        yield "templates", templates.export(slugs=slugs)
+        yield "instances", _instances_of(found)
     if with_alerts:
         yield "alerts", alerts.export()
 
 
-def _entries_of(found: QuerySet[Job], *, named: set[str], attached: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the entries of jobs. Note the calendars that they name, and those that are instances of templates."""
+def _entries_of(found: QuerySet[Job], *, named: set[str], slugs: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield the entries of jobs. Note the calendars that they name, and the templates of which they are instances."""
     for chunk in _chunks(found):
-        attached += templates.export_instances(jobs=[job.pk for job in chunk])
+        slugs |= {each["template"] for each in templates.export_instances(jobs=[job.pk for job in chunk])}
         for job in chunk:
             named |= calendars.named_by(trigger=job.trigger)
         with triggers.parsing_once():
             entries = list(map(exported, chunk))
         yield from entries
+
+
+def _instances_of(found: QuerySet[Job]) -> Iterator[dict[str, Any]]:
+    for chunk in _chunks(found.only("pk")):
+        yield from templates.export_instances(jobs=[job.pk for job in chunk])
 
 
 def _chunks(found: QuerySet[Job]) -> Iterator[list[Job]]:
@@ -96,7 +102,7 @@ def import_jobs(
     dry_run: bool = False,
 ) -> tuple[Imported, ...]:
     """
-    Create the jobs of a document, some hundred in a transaction, and change each that exists in one of its own.
+    Create the jobs of a document, a thousand in a transaction, and change each that exists in one of its own.
     Rejected jobs do not stop the others.
 
     No import fires at once: a date that has passed comes in as finished. ``update``: existing jobs get the definition
@@ -106,20 +112,41 @@ def import_jobs(
 
     :raises InvalidImport, InvalidCalendar, InvalidTemplate: the document is not an export. No change was made
     """
+    author = {"actor": actor, "via": via, "reason": reason}
+    return tuple(imported(document=document, **author, update=update, dry_run=dry_run))
+
+
+def imported(
+    *,
+    document: Any,
+    actor: str,
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    update: bool = False,
+    dry_run: bool = False,
+) -> Iterator[Imported]:
+    """
+    Do as ``import_jobs``, and yield the outcomes as they come: of a ``documents.Document`` few jobs are in memory.
+
+    What the caller does not ask for is not imported.
+
+    :raises InvalidImport, InvalidCalendar, InvalidTemplate: before the first outcome
+    """
     entries = _entries(document)
     author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
     needed = any(document.get(name) for name in ("calendars", "templates", "instances"))
     if not dry_run or not needed:
         with database.atomic():
             versions = _load_needed(document, author=author, update=update)
-        done = import_all(entries=entries, author=author, update=update, dry_run=dry_run)
-        return (*done, *_attach(document, versions, author=author))
+        yield from import_all(entries=entries, author=author, update=update, dry_run=dry_run)
+        yield from _attach(document, versions, author=author)
+        return
     with database.atomic():  # the jobs are tried with the calendars and templates, and all is rolled back
         versions = _load_needed(document, author=author, update=update)
-        done = import_all(entries=entries, author=author, update=update, dry_run=False)
+        done = [*import_all(entries=entries, author=author, update=update, dry_run=False)]
         done += _attach(document, versions, author=author)
         transaction.set_rollback(True, using=database.tables_alias())
-    return tuple(done)
+    yield from done
 
 
 def _load_needed(document: Mapping[str, Any], *, author: Mapping[str, Any], update: bool) -> templates.Versions:
@@ -153,38 +180,47 @@ def import_alerts(
         if dry_run:
             calendars.load(document=document.get("calendars", []), actor=actor, via=via, update=update)
         if dry_run:  # a switch may name a job that is not there yet
-            import_all(entries=_entries(document), author=author, update=update, dry_run=False)
+            for _job in import_all(entries=_entries(document), author=author, update=update, dry_run=False):
+                pass
         done = alerts.load(document=document["alerts"], actor=actor, via=via, update=update)
         if dry_run:
             transaction.set_rollback(True, using=database.tables_alias())
     return done
 
 
-def _entries(document: Any) -> list[dict[str, Any]]:
+def _entries(document: Any) -> Iterable[dict[str, Any]]:
+    """
+    Return the entries of all jobs, each of which was checked for its form.
+
+    :raises InvalidImport: naming the first that has another form
+    """
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         raise InvalidImport(f"This is no export of jobs: it has no “format”: “{FORMAT}”.")
     if document.get("version") not in READABLE:
         raise InvalidImport(f"Its version is {document.get('version')!r}; this release reads {VERSION} and before.")
     entries = document.get("jobs")
-    if not isinstance(entries, list):
+    if not isinstance(entries, list | JobsInFile):
         raise InvalidImport("It has no list of jobs.")
-    known = {"id", *_STATE, *NAMES}
     for place, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
-            raise InvalidImport(f"The job at place {place} has no id.")
-        unknown = sorted(set(entry) - known)
-        if unknown:
-            raise InvalidImport(f"“{entry['id'][:64]}” has unknown members: {', '.join(unknown)}.")
-        for name, kind in _KINDS.items():
-            if name in _NEEDED and name not in entry:
-                raise InvalidImport(f"“{entry['id'][:64]}” has no {name}.")
-            if name in entry and not isinstance(entry[name], kind):
-                word = _IN_JSON[kind]
-                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”. It must be {word}.")
+        _check_form(entry, place=place)
     return entries
 
 
-_STATE = ("paused", "paused_until", "paused_reason", "finished")
+def _check_form(entry: Any, *, place: int) -> None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        raise InvalidImport(f"The job at place {place} has no id.")
+    unknown = sorted(entry.keys() - _KNOWN)
+    if unknown:
+        raise InvalidImport(f"“{entry['id'][:64]}” has unknown members: {', '.join(unknown)}.")
+    for name, kind in _KINDS.items():
+        if name in _NEEDED and name not in entry:
+            raise InvalidImport(f"“{entry['id'][:64]}” has no {name}.")
+        if name in entry and not isinstance(entry[name], kind):
+            word = _IN_JSON[kind]
+            raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”. It must be {word}.")
+
+
+_KNOWN = {"id", "paused", "paused_until", "paused_reason", "finished", *NAMES}
 _KINDS: dict[str, type] = {
     "task": str,
     "trigger": dict,

@@ -110,6 +110,10 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
         lambda _: transfer.import_jobs(document=document(), actor="", update=True),
         "edited",
     ),
+    (transfer, "imported"): (
+        lambda _: list(transfer.imported(document=document(), actor="", update=True)),
+        "edited",
+    ),
     (entries, "import_all"): (
         lambda _: transfer.import_jobs(document=document(), actor="", update=True),
         "edited",
