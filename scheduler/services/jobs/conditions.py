@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
@@ -35,7 +35,8 @@ _PLAIN: dict[str, str] = {state: "ok" if state is JobState.ACTIVE else str(state
 _FEW = 10_000
 """So many jobs are looked up by their ids. The number that a subquery will find is a guess to the server."""
 
-_FREQUENT = ("ok", "paused", "finished")
+_FREQUENT = {"ok": JobState.ACTIVE, "paused": JobState.PAUSED, "finished": JobState.FINISHED}
+"""The conditions of most jobs, and their states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,14 @@ def criteria(*, now: datetime, not_started: Sequence[NotStarted] | None = None) 
 
 
 def with_condition(*, jobs: QuerySet[Job], by: Criteria) -> QuerySet[Job]:
-    """Add ``condition``, one of ``CONDITIONS``, and ``severity``, its place there."""
-    is_overdue = Q(state=JobState.ACTIVE, next_run_time__lt=by.late)
+    """
+    Add ``condition``, one of ``CONDITIONS``, and ``severity``, its place there.
+
+    When a job is due is looked up for the jobs that are read. A join would stay in queries that count or need no more
+    than ids.
+    """
+    late = DjangoJob.objects.order_by().filter(pk=OuterRef("pk"), next_run_time__lt=by.late)
+    is_overdue = Q(Exists(late), state=JobState.ACTIVE)
     rules: tuple[tuple[str, Q], ...] = (
         ("broken", Q(state=JobState.BROKEN)),
         (
@@ -103,6 +110,17 @@ def only(*, jobs: QuerySet[Job], condition: str, by: Criteria) -> QuerySet[Job]:
     if condition not in _FREQUENT:
         found = found.filter(condition=condition)
     return found
+
+
+def among_state(*, jobs: QuerySet[Job], condition: str, counts: Mapping[str, int]) -> tuple[QuerySet[Job], int] | None:
+    """
+    Return the jobs in the state of a frequent condition, and the number that are in another condition at most.
+
+    ``None``: the condition is no frequent one. ``counts``: the number of all jobs in each condition.
+    """
+    if condition not in _FREQUENT:
+        return None
+    return jobs.filter(state=_FREQUENT[condition]), sum(counts[each] for each in CONDITIONS if each not in _FREQUENT)
 
 
 def _words(by: Criteria) -> dict[str, Q]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -39,6 +38,9 @@ class LongList:
     counts: Mapping[str, int]
     """The number of jobs in each condition, also of those that do not match."""
 
+    found: int = 0
+    """The matches of a narrowed list, up to one more than ``MOST_COUNTED``."""
+
     @classmethod
     def of(
         cls, *, jobs: QuerySet[Job], by: Criteria, counts: Mapping[str, int], condition: str, is_narrowed: bool
@@ -50,27 +52,28 @@ class LongList:
         """
         if sum(counts.values()) <= LONG:
             return jobs
+        ids: Sequence[str] = ()
         if is_narrowed:
-            ids = list(jobs.order_by().values_list("pk", flat=True)[: LONG + 1])
+            ids = list(jobs.order_by().values_list("pk", flat=True)[: MOST_COUNTED + 1])
             if len(ids) <= LONG:
                 return jobs.filter(pk__in=ids)
         wanted = (condition,) if condition in conditions.CONDITIONS else conditions.CONDITIONS
         total = None if is_narrowed else sum(counts[each] for each in wanted)
-        first, *others = [_own_column(part) for part in jobs.query.order_by] or [""]
+        first, *others = _until_unique([_own_column(part) for part in jobs.query.order_by]) or [""]
         branches: Sequence[str] = ()
         if first in (_SEVERITY, f"-{_SEVERITY}"):
             branches = wanted if first == _SEVERITY else tuple(reversed(wanted))
             jobs = jobs.order_by(*others)
-        return cls(jobs=jobs, by=by, branches=branches, total=total, counts=counts)
+        return cls(jobs=jobs, by=by, branches=branches, total=total, counts=counts, found=len(ids))
 
     def count(self) -> int:
         """Return the number of jobs, which of a narrowed list is at most ``MOST_COUNTED``."""
-        return min(self._found, MOST_COUNTED) if self.total is None else self.total
+        return min(self.found, MOST_COUNTED) if self.total is None else self.total
 
     @property
     def is_cut(self) -> bool:
         """Return whether more jobs match than are counted."""
-        return self.total is None and self._found > MOST_COUNTED
+        return self.total is None and self.found > MOST_COUNTED
 
     def __len__(self) -> int:
         return self.count()
@@ -87,18 +90,32 @@ class LongList:
             if skipped and (size := self._size(branch, condition, most=skipped)) <= skipped:
                 skipped -= size
                 continue
-            rows += branch[skipped : skipped + wanted - len(rows)]
+            last = skipped + wanted - len(rows)
+            rows += self._near(branch, condition, last=last)[skipped:last]
             skipped = 0
         return rows
+
+    def _near(self, branch: QuerySet[Job], condition: str, *, last: int) -> QuerySet[Job]:
+        """
+        Narrow a condition to the first jobs of its state that match: an index has their names and ids.
+
+        Among these the first ones in the condition are, however few match. The words of the condition alone would have
+        the rows of all jobs read that come before the first match.
+        """
+        same = conditions.among_state(jobs=self.jobs, condition=condition, counts=self.counts)
+        if self.total is not None or same is None or last + same[1] > MOST_COUNTED:
+            return branch
+        return branch.filter(pk__in=list(same[0].values_list("pk", flat=True)[: last + same[1]]))
 
     def _size(self, branch: QuerySet[Job], condition: str, *, most: int) -> int:
         """Return the number of jobs in a condition. One more than ``most`` is as good as all."""
         return self.counts[condition] if self.total is not None else branch.order_by().values("pk")[: most + 1].count()
 
-    @cached_property
-    def _found(self) -> int:
-        found: int = self.jobs.order_by().values("pk")[: MOST_COUNTED + 1].count()
-        return found
+
+def _until_unique(order: Sequence[Any]) -> list[Any]:
+    """Leave out what follows the id, by which two jobs are never equal."""
+    ids = [place for place, part in enumerate(order) if part in ("djangojob_ptr_id", "-djangojob_ptr_id")]
+    return [*order[: ids[0] + 1 if ids else None]]
 
 
 def _own_column(part: Any) -> Any:
