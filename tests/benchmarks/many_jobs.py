@@ -1,16 +1,16 @@
 """
-A million jobs: ``python -m tests.benchmarks.many_jobs [--jobs 1000000] [--json FILE]``.
+A million jobs: ``python -m tests.benchmarks.many_jobs [--jobs 1000000] [--due 60000] [--json FILE]``.
 
 Writes the jobs with SQL, 5 % of them paused, 2 % finished and 0.1 % failing, in 20 tags, and runs of three days. Then
-it measures the start of a node and what it does while no job is due, pages of the admin and of the API, the export of
-the first jobs, and jobs that are created and imported. Triggers are off while the jobs are written: they have no
-history. Pages are requested by Django's client in this process, without the network.
+it measures the start of a node and what it does while no job is due, pages of the admin and of the API, edits that make
+a job due, many jobs due at one instant on two nodes, jobs that are created, and export and import with their memory.
+Triggers are off while the jobs are written: they have no history. Pages are requested by Django's client in this
+process, without the network.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import platform
@@ -21,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import pages, scratch
+from tests.benchmarks import due_together, moving, pages, scratch
+from tests.benchmarks.contestants import edits
 from tests.benchmarks.contestants.work import memory_mb
 
 JOBS = "/admin/scheduler/job/"
@@ -50,7 +51,8 @@ PAGES = {
 GOAL_MS = 300
 _WATCHED_SECONDS = 10.0
 _CREATED, _TOGETHER = 20_000, 1000
-_EXPORTED = 100_000
+_EDITED = 200
+_NODES, _THREADS = 2, 6
 
 
 def fill(*, jobs: int, runs: int) -> None:
@@ -151,10 +153,10 @@ def pages_of_the_admin(*, jobs: int, times: int) -> dict[str, dict[str, float]]:
 
 
 def creation() -> dict[str, float]:
-    """Create jobs in transactions of a thousand, and import as many others."""
+    """Create jobs in transactions of a thousand."""
     from django.db import transaction
 
-    from scheduler.services.jobs import creation, transfer
+    from scheduler.services.jobs import creation
 
     trigger = {"type": "cron", "expression": "*/15 * * * *", "timezone": "UTC"}
     began = time.perf_counter()
@@ -167,24 +169,7 @@ def creation() -> dict[str, float]:
             done = creation.create_many(definitions=definitions)
         assert not [each for each in done if each.error]
     created = _CREATED / (time.perf_counter() - began)
-    document = transfer.export(ids=tuple(f"new-{n}" for n in range(_CREATED)))
-    for entry in document["jobs"]:
-        entry["id"] = f"again-{entry['id']}"
-    began = time.perf_counter()
-    assert {each.what for each in transfer.import_jobs(document=document, actor="")} == {"created"}
-    return {"created a second": round(created), "imported a second": round(_CREATED / (time.perf_counter() - began))}
-
-
-def exporting() -> dict[str, float]:
-    """Export the first jobs as the command does."""
-    from scheduler.management import printing
-    from scheduler.services.jobs import transfer
-
-    before = memory_mb()
-    began = time.perf_counter()
-    pieces = sum(1 for _ in itertools.islice(printing.json_pieces(transfer.members()), _EXPORTED))
-    took = time.perf_counter() - began
-    return {"exported a second": round(pieces / took), "memory grown by mb": round(memory_mb() - before)}
+    return {"created a second": round(created)}
 
 
 def main() -> None:
@@ -192,13 +177,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=2_000_000)
     parser.add_argument("--times", type=int, default=9, help="How often each page is requested.")
+    parser.add_argument("--due", type=int, default=60_000, help="Jobs due at one instant on two nodes.")
+    parser.add_argument("--imported", type=int, nargs="*", default=[100_000, 400_000], help="Sizes of files.")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     with scratch.database():
         fill(jobs=options.jobs, runs=options.runs)
         figures: dict[str, Any] = {"node": idle(), "pages": pages_of_the_admin(jobs=options.jobs, times=options.times)}
-        figures["export"] = exporting()
+        step = options.jobs // _EDITED
+        # One that is paused, finished or failing is none of these.
+        figures["edits, ms"] = edits.measure(ids=[f"job-{n * step + 3}" for n in range(_EDITED)], threads=_THREADS)
+        print(figures["edits, ms"], flush=True)
+        figures["due together"] = due_together.measure(jobs=options.due, nodes=_NODES, threads=_THREADS)
+        print(figures["due together"], flush=True)
         figures["creation"] = creation()
+        print(figures["creation"], flush=True)
+        figures["moving"] = moving.measure(sizes=tuple(options.imported))
         facts = {**_facts(options), **figures}
     print(json.dumps(facts, indent=2))
     if options.json:
@@ -208,7 +202,10 @@ def main() -> None:
 def _facts(options: argparse.Namespace) -> dict[str, Any]:
     from django.db import connection
 
-    words = f"--jobs {options.jobs} --runs {options.runs} --times {options.times}"
+    sizes = " ".join(map(str, options.imported))
+    words = (
+        f"--jobs {options.jobs} --runs {options.runs} --times {options.times} --due {options.due} --imported {sizes}"
+    )
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     server = connection.cursor()
     server.execute("SHOW server_version")

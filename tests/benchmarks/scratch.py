@@ -16,17 +16,10 @@ NAME = "openlearn_benchmark"
 @contextmanager
 def database() -> Iterator[None]:
     """Set Django up on a database of its own, created here and dropped at the end."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
-    os.environ.setdefault("LOG_LEVEL", "WARNING")
-    import django
-
-    django.setup()
+    _set_up()
     from django.core.management import call_command
     from django.db import connection
 
-    import tests.benchmarks.tasks
-
-    assert tests.benchmarks.tasks
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         cursor.execute(f"CREATE DATABASE {NAME}")
@@ -42,6 +35,29 @@ def database() -> Iterator[None]:
         _switch_to(original)
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+
+
+@contextmanager
+def attached() -> Iterator[None]:
+    """Set Django up on the scratch database that another process has created."""
+    _set_up()
+    from django.db import connection
+
+    _switch_to(NAME)
+    gc.freeze()
+    yield
+    connection.close()
+
+
+def _set_up() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    import django
+
+    django.setup()
+    import tests.benchmarks.tasks
+
+    assert tests.benchmarks.tasks
 
 
 def _switch_to(name: str) -> None:

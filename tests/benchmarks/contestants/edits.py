@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.benchmarks import scratch
@@ -14,26 +15,31 @@ _LONGEST_PAUSE_SECONDS = 0.1
 
 
 def run(*, jobs: int, threads: int) -> dict[str, Any]:
-    """Edit ``jobs`` jobs, one after the other, at moments that no loop of the node can keep step with."""
+    """Edit ``jobs`` jobs that are the only ones."""
     with scratch.database():
         scratch.add_jobs(task="benchmarks.nothing", count=jobs)
         _put_off()
-        node = scratch.node(threads=threads)
-        node.start()
-        over = threading.Event()
-        loop = threading.Thread(target=_loop, args=(node, over))
-        loop.start()
-        pause, moments = threading.Event(), {}
-        for number in range(1, jobs + 1):
-            pause.wait(random.uniform(0.01, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - it keeps no secret
-            moments[f"bench-{number}"] = _edit(f"bench-{number}")
-        found = _begun(jobs)
-        over.set()
-        node.wakeups.wake()
-        loop.join()
-        node.stop(grace_seconds=1)
+        return measure(ids=[f"bench-{number}" for number in range(1, jobs + 1)], threads=threads)
+
+
+def measure(*, ids: Sequence[str], threads: int) -> dict[str, Any]:
+    """Edit these jobs, one after the other, at moments that no loop of the node can keep step with."""
+    node = scratch.node(threads=threads)
+    node.start()
+    over = threading.Event()
+    loop = threading.Thread(target=_loop, args=(node, over))
+    loop.start()
+    pause, moments = threading.Event(), {}
+    for id in ids:
+        pause.wait(random.uniform(0.01, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - it keeps no secret
+        moments[id] = _edit(id)
+    found = _begun(ids, since=min(moments.values()) - timedelta(minutes=1))
+    over.set()
+    node.wakeups.wake()
+    loop.join()
+    node.stop(grace_seconds=1)
     late = [(begun_at - moments[job]).total_seconds() * 1000 for job, begun_at in found.items()]
-    return percentiles(late, expected=jobs)
+    return percentiles(late, expected=len(ids))
 
 
 def _put_off() -> None:
@@ -64,14 +70,14 @@ def _edit(job_id: str) -> datetime:
         return datetime.now(UTC)  # the COMMIT itself is part of the time
 
 
-def _begun(expected: int) -> dict[str, datetime]:
-    """Return when the run of each job began."""
+def _begun(ids: Sequence[str], *, since: datetime) -> dict[str, datetime]:
+    """Return when the run of each of these jobs began."""
     from scheduler.models import Run
 
     pause = threading.Event()
-    runs = Run.objects.filter(started_at__isnull=False)
+    runs = Run.objects.filter(job__in=ids, scheduled_at__gte=since, started_at__isnull=False)
     for _ in range(int(PATIENCE_SECONDS * 10)):
-        if runs.count() >= expected:
+        if runs.count() >= len(ids):
             break
         pause.wait(0.1)
     return dict(runs.values_list("job_key", "started_at"))
