@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Collate
 
 from scheduler.core import error_messages
@@ -93,9 +93,8 @@ def containing(*, text: str, among: Iterable[str]) -> Q:
 
     ``among``: the tasks of all jobs. Those that contain the text are few.
     """
-    name, id = (_matches(column, text) for column in ("name", "djangojob_ptr"))
     folded = text.casefold()
-    return name | id | Q(task__in=[known for known in among if folded in known.casefold()])
+    return _matches(text) | Q(task__in=[known for known in among if folded in known.casefold()])
 
 
 def search(*, texts: Iterable[str], among: Iterable[str] | None = None) -> Q:
@@ -134,12 +133,22 @@ def _is_caseless(text: str) -> bool:
     return text.isascii() and text.lower() == text.upper()
 
 
-def _matches(column: str, text: str) -> Q:
+def _matches(text: str) -> Q:
+    """Return the criterion that the name or the id contains a text. Both together are compared in half the time."""
     # In PostgreSQL, folding the case of all letters of a language takes ten times as long as that of a to z, and that
     # takes three times as long as comparing what has no case.
     pattern = Value(f"%{_SPECIAL.sub(_ESCAPED, text)}%")
-    compared = Collate(F(column), "C") if text.isascii() else F(column)
+    both = _NameAndId(F("name"), F("djangojob_ptr"))
+    compared = Collate(both, "C") if text.isascii() else both
     return Q(_Like(compared, pattern) if _is_caseless(text) else _Matches(compared, pattern))
+
+
+class _NameAndId(Func):
+    """A text of the name and the id. The character between them is part of neither."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = r" || E'\x1f' || "
+    output_field = TextField()
 
 
 class _Like(Func):
