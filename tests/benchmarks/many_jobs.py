@@ -179,10 +179,17 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=9, help="How often each page is requested.")
     parser.add_argument("--due", type=int, default=60_000, help="Jobs due at one instant on two nodes.")
     parser.add_argument("--imported", type=int, nargs="*", default=[100_000, 400_000], help="Sizes of files.")
+    parser.add_argument("--fill", action="store_true", help="Only write the jobs, and keep the database for --filled.")
+    parser.add_argument("--filled", action="store_true", help="Measure what --fill wrote.")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    with scratch.database():
-        fill(jobs=options.jobs, runs=options.runs)
+    if options.fill:
+        with scratch.database(keep=True):
+            fill(jobs=options.jobs, runs=options.runs)
+        return
+    with scratch.attached() if options.filled else scratch.database():
+        if not options.filled:
+            fill(jobs=options.jobs, runs=options.runs)
         figures: dict[str, Any] = {"node": idle(), "pages": pages_of_the_admin(jobs=options.jobs, times=options.times)}
         step = options.jobs // _EDITED
         # One that is paused, finished or failing is none of these.

@@ -14,8 +14,8 @@ NAME = "openlearn_benchmark"
 
 
 @contextmanager
-def database() -> Iterator[None]:
-    """Set Django up on a database of its own, created here and dropped at the end."""
+def database(*, keep: bool = False) -> Iterator[None]:
+    """Set Django up on a database of its own, created here and dropped at the end unless it is to be kept."""
     _set_up()
     from django.core.management import call_command
     from django.db import connection
@@ -33,8 +33,9 @@ def database() -> Iterator[None]:
     finally:
         connection.close()
         _switch_to(original)
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+        if not keep:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
 
 
 @contextmanager
