@@ -54,7 +54,6 @@ def databases(environment: Environment, *, data_dir: Path) -> dict[str, dict[str
         "MAX_OVERFLOW": environment.integer("DB_MAX_OVERFLOW", 10, most=10_000),
         "RECYCLE": environment.integer("DB_POOL_RECYCLE", 3600, least=1),
         "TIMEOUT": environment.integer("DB_POOL_TIMEOUT", 30, least=1),
-        "PRE_PING": True,
     }
     address = external_address(environment)
     if address is None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import django
 import pytest
-from dj_db_conn_pool.core import pool_container
 from django.db import connection
 from django.db.backends.base.creation import BaseDatabaseCreation
+
+from openlearn.db.postgresql.base import close_pools
 
 _NAME = "test_migrated"
 
@@ -50,6 +51,5 @@ def _make() -> None:
     finally:
         # A database that somebody is connected to cannot be copied.
         connection.close()
-        pool_container.dispose()
-        pool_container.clear()
+        close_pools()
         settings["NAME"], settings["TEST"]["NAME"] = name, own

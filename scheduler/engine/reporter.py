@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from dj_db_conn_pool.core import pool_container
-
 from scheduler.conf import SchedulerSettings
 from scheduler.engine.node import Node
 from scheduler.engine.usage import Meter
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
+from scheduler.store import database
 from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import OwnMeasures
 from scheduler.store.sessions.connections import Connection
@@ -46,7 +45,7 @@ class Reporter(Periodic):
             tick_seconds=node.pass_seconds,
             busy=begun,
             waiting={name: max(0, pool.busy - begun[name]) for name, pool in pools.items()},
-            connections=_pooled_connections(),
+            connections=database.pooled_in_use(),
             brokers=node.ringers.refusing(),
             memory_bytes=usage.memory_bytes,
             processors=usage.processors,
@@ -58,11 +57,3 @@ class Reporter(Periodic):
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _pooled_connections() -> int:
-    """Return how many connections of the pool for tasks are in use."""
-    if not pool_container.has("default"):
-        return 0
-    in_use: int = pool_container.get("default").checkedout()
-    return in_use

@@ -7,6 +7,7 @@ of nodes, where the tables' own alias leads through a pooler that cannot hold a 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -103,6 +104,17 @@ def borrowed() -> Iterator[None]:
     finally:
         if not was_open and not connection().in_atomic_block:
             connection().close()
+
+
+def pooled_in_use() -> int:
+    """Return how many connections of the pool for tasks are in use, where the backend of the tables counts them."""
+    alias = tables_alias()
+    if (in_use := getattr(connections[alias], "pool_in_use", None)) is not None:
+        return int(in_use)
+    stock = sys.modules.get("dj_db_conn_pool.core")  # imported by its backend, if the project uses it
+    if stock is None or not stock.pool_container.has(alias):
+        return 0
+    return int(stock.pool_container.get(alias).checkedout())
 
 
 def prepare_connection(*, connection: Any, **_facts: Any) -> None:

@@ -62,11 +62,11 @@ def _set_up() -> None:
 
 
 def _switch_to(name: str) -> None:
-    from dj_db_conn_pool.core import pool_container
     from django.db import connection
 
-    pool_container.dispose()
-    pool_container.clear()
+    from openlearn.db.postgresql.base import close_pools
+
+    close_pools()
     connection.settings_dict["NAME"] = name
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from dj_db_conn_pool.core import pool_container
 from django.db import connections
 from django.db.models.functions import Now
 
 from openlearn import postgres
+from openlearn.db.postgresql.base import close_pools
 from openlearn.environment import Environment
 from scheduler.models import Node, Run
 from tests.brokers import Broker
@@ -58,8 +58,7 @@ def connected_to(url: str) -> Iterator[None]:
 
 def _dispose(connection: Any) -> None:
     connection.close()
-    pool_container.dispose()
-    pool_container.clear()
+    close_pools()
 
 
 def environment(url: str, **changes: str) -> dict[str, str]:

@@ -2,37 +2,16 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dj_db_conn_pool.backends.postgresql import base
-from dj_db_conn_pool.core import pool_container
-from django.db.backends.postgresql.base import Database  # type: ignore[attr-defined]
+from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 
 from openlearn.db import embedded, programs
 from openlearn.db.postgresql.client import DatabaseClient
-
-
-class ForgettingDialect(base.DatabaseWrapper.SQLAlchemyDialect):
-    """The reset of a connection that returns to the pool."""
-
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """
-        Let the session forget what was set in it, its temporary tables and its advisory locks.
-
-        The next one that gets it may be another job's task: one's ``SET search_path`` must not become the other's.
-        """
-        session = getattr(dbapi_connection, "driver_connection", dbapi_connection)
-        if session.closed:
-            return
-        try:
-            session.rollback()
-            session.autocommit = True
-            with session.cursor() as cursor:
-                cursor.execute("DISCARD ALL")
-        except Database.Error:
-            session.close()  # the server ended it: the pool replaces it when somebody wants one
+from openlearn.db.postgresql.pool import Limits, Pool
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -43,12 +22,45 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     client_class = DatabaseClient
-    SQLAlchemyDialect = ForgettingDialect
+    _lender: Pool | None = None
+    """Where its session is from. ``None``: opened past the pool."""
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return the driver's parameters. The embedded server runs when this returns."""
         self.ensure_server()
-        return super().get_connection_params()
+        params: dict[str, Any] = super().get_connection_params()
+        return params
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Take a session of the pool."""
+        self._lender = pool_of(self)
+        return self._lender.take(partial(self._get_new_connection, conn_params))
+
+    def _get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect past the pool. Sessions of nodes do so."""
+        return super().get_new_connection(conn_params)
+
+    def _close(self) -> None:
+        lender, self._lender = self._lender, None
+        if self.connection is None or lender is None:
+            super()._close()  # type: ignore[misc]
+        elif self.in_atomic_block:  # Django keeps it until the block ends: nobody else may have it
+            lender.end(self.connection)
+        else:
+            lender.give_back(self.connection)
+
+    def close_pool(self) -> None:
+        """Close the sessions that nobody uses, as before the database is dropped."""
+        with _changing:
+            pool = _pools.pop(_key(self), None)
+        if pool is not None:
+            pool.close()
+
+    @property
+    def pool_in_use(self) -> int:
+        """Return how many sessions of its pool the threads of this process have."""
+        pool = _pools.get(_key(self))
+        return 0 if pool is None else pool.in_use
 
     def ensure_server(self) -> None:
         """Start the embedded server if this database is one, and note where it listens."""
@@ -61,10 +73,44 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise OperationalError(str(error)) from None
 
 
+_pools: dict[tuple[str, str | None], Pool] = {}
+_changing = threading.Lock()
+
+
+def pool_of(wrapper: DatabaseWrapper) -> Pool:
+    """Return the pool of this process for the database, made at the first use."""
+    with _changing:
+        pool = _pools.get(_key(wrapper))
+        if pool is None:
+            options = wrapper.settings_dict["POOL_OPTIONS"]
+            limits = Limits(
+                size=options["POOL_SIZE"],
+                overflow=options["MAX_OVERFLOW"],
+                recycle_seconds=options["RECYCLE"],
+                timeout_seconds=options["TIMEOUT"],
+            )
+            pool = _pools[_key(wrapper)] = Pool(limits)
+        return pool
+
+
+def close_pools() -> None:
+    """Close the sessions that nobody uses, and let new ones be opened from here on."""
+    with _changing:
+        pools = list(_pools.values())
+        _pools.clear()
+    for pool in pools:
+        pool.close()
+
+
+def _key(wrapper: DatabaseWrapper) -> tuple[str, str | None]:
+    return wrapper.alias, wrapper.settings_dict["NAME"]
+
+
 def _forget_pools() -> None:
     """In a forked child: the connections in the pools are the parent's, and two may not speak on one socket."""
-    pool_container.lock = threading.Lock()
-    pool_container.clear()
+    global _changing
+    _changing = threading.Lock()
+    _pools.clear()
 
 
 os.register_at_fork(after_in_child=_forget_pools)

@@ -47,7 +47,7 @@ def _wrapper(*, alias: str, application_name: str, opened: Callable[[Any], None]
     wrapper: Any = type(configured)(settings, alias=alias)
     connect = wrapper.get_new_connection
     if hasattr(wrapper, "_get_new_connection"):
-        # django-db-connection-pool: Django's own way to connect stands beside that of the pool.
+        # As in django-db-connection-pool: Django's own way to connect stands beside that of the pool.
         connect = wrapper._get_new_connection
         wrapper._set_dbapi_autocommit = lambda autocommit: setattr(wrapper.connection, "autocommit", autocommit)
 

@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from dj_db_conn_pool.core import pool_container
 from django.db import connection
 from django.utils import timezone
 
@@ -250,12 +249,12 @@ class TestConnections:
         page = allowed.routes["/one"]
 
         def look(handler):
-            held.append(pool_container.get("default").checkedout())
+            held.append(connection.pool_in_use)
             page(handler)
 
         allowed.routes["/one"] = look
         connection.close()
-        before = pool_container.get("default").checkedout()
+        before = connection.pool_in_use
 
         scrape(feed)
 

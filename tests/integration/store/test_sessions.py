@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,6 +13,7 @@ from django.db.backends.signals import connection_created
 from scheduler.errors import DatabaseUnavailable
 from scheduler.services import assumptions
 from scheduler.store import database
+from scheduler.store.sessions import opening
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.drivers.timestamps import EARLIEST, LATEST
 
@@ -155,16 +157,35 @@ class TestASession:
             session.execute("probe")
 
     def test_takes_no_connection_of_the_pool(self, session: Connection) -> None:
-        from dj_db_conn_pool.core import pool_container
-
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        pool = pool_container.get("default")
-        in_use = pool.checkedout()
+        in_use = database.pooled_in_use()
 
         session.execute("probe")
 
-        assert pool.checkedout() == in_use
+        assert database.pooled_in_use() == in_use > 0
+
+    def test_is_opened_past_the_pool_of_a_project_with_django_db_connection_pool(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stock = import_module("dj_db_conn_pool.backends.postgresql.base")
+        container = import_module("dj_db_conn_pool.core").pool_container
+        options = {**connection.settings_dict, "HOST": connection.get_connection_params().get("host", "")}
+        pooled = stock.DatabaseWrapper(options, alias="default")
+        monkeypatch.setattr(opening, "connections", {"default": pooled})
+        monkeypatch.setattr(database, "connections", {"default": pooled})
+        try:
+            with pooled.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            assert database.pooled_in_use() == 1
+
+            session.execute("probe")
+
+            assert database.pooled_in_use() == 1
+        finally:
+            pooled.close()
+            container.dispose()
+            container.clear()
 
 
 ODD_TIMES = {
