@@ -12,8 +12,16 @@ import re
 import sys
 from typing import Any
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+# structlog imports these wherever they are, for traces and contexts that this project does not use: they are a part of
+# the start and of the memory of each process.
+_UNUSED = [name for name in ("rich", "better_exceptions", "greenlet") if name not in sys.modules]
+sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]
+try:
+    import structlog
+    from structlog.typing import EventDict, Processor, WrappedLogger
+finally:
+    for _name in _UNUSED:
+        del sys.modules[_name]
 
 OWN_ATTRIBUTES = ("color_message", "status_code", "request", "server_time")
 """Attributes that Django and others attach for their own formatters."""
@@ -43,9 +51,6 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "trafilatura": {"level": "ERROR"},
-            # A broken connection in the pool is replaced, and is an event of the scheduler when it matters.
-            "dj_db_conn_pool": {"level": "WARNING"},
-            "sqlalchemy": {"level": "WARNING"},
         },
     }
 

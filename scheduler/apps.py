@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 
 from django.apps import AppConfig, apps
 from django.core import checks
@@ -55,7 +56,7 @@ class SchedulerConfig(AppConfig):
                     f"SCHEDULER['TASK_MODULES'] names “{module}”; there is no such module. Is its folder on the path?"
                 )
         registry.allow_modules(modules)
-        if any(map(_is_there, _DJANGO_TASKS)):
+        if any(name in sys.modules for name in _DJANGO_TASKS):  # else no module that is loaded has one of its tasks
             import_string(_REGISTER_DJANGO_TASKS)()
         setting_changed.connect(_forget_settings)
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-
-# It comes with our tools, and structlog imports it wherever it is: a tenth of the start of each process.
-if "pytest" not in sys.modules:
-    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from openlearn.settings import *  # noqa: F403
 from openlearn.settings import INSTALLED_APPS as _INSTALLED_APPS

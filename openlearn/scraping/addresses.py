@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-import ada_url
 from django.utils.encoding import uri_to_iri
 
 LONGEST = 2000
@@ -39,6 +38,8 @@ def canonical(*, url: str, base: str = "") -> str | None:
     The rules are those of the WHATWG URL standard, and percent-encoding is normalised as RFC 3986 (6.2.2) says.
     ``None`` for what is not the address of a web page (``mailto:``, ``javascript:``, a broken or overlong one).
     """
+    import ada_url  # with its compiled library: most processes, such as nodes, read no address
+
     if "\x00" in url or _SCHEME_ALONE.match(url):
         return None
     try:

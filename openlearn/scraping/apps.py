@@ -10,9 +10,9 @@ class ScrapingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from openlearn.scraping.services import source_jobs
+        from openlearn.scraping import shipped
 
-        source_jobs.ship_templates()
+        shipped.ship_templates()
         post_migrate.connect(_adopt, sender=self)
 
 

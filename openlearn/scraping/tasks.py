@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from django.utils import timezone
 from pydantic import Field
 
-from openlearn.scraping import services
+from openlearn.scraping import services, shipped
 from openlearn.scraping.errors import AskedToWait
 from scheduler import Retry, task
 
 
-@task(name=services.SCRAPE_TASK, timeout=timedelta(minutes=10), idempotent=True)
+@task(name=shipped.SCRAPE_TASK, timeout=timedelta(minutes=10), idempotent=True)
 def scrape_source(*, source_id: Annotated[int, Field(ge=1)]) -> dict[str, Any]:
     """Fetch one source and store the documents that changed."""
     try:
@@ -23,7 +23,7 @@ def scrape_source(*, source_id: Annotated[int, Field(ge=1)]) -> dict[str, Any]:
         raise Retry(str(error), after=error.until_at - timezone.now() + timedelta(seconds=1)) from error
 
 
-@task(name=services.EXTRACT_TASK, executor="processpool", timeout=timedelta(minutes=10), idempotent=True)
+@task(name=shipped.EXTRACT_TASK, executor="processpool", timeout=timedelta(minutes=10), idempotent=True)
 def extract_documents(*, limit: Annotated[int, Field(ge=1, le=100_000)] = 10_000) -> dict[str, int]:
     """Turn fetched pages into title, text, language and dates, for as long as one scrape may take."""
     return services.extract_documents(limit=limit).as_dict()

@@ -13,21 +13,31 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 LATER = (
+    "ada_url",
     "cryptography",
+    "dj_db_conn_pool",
     "django.db.migrations.executor",
+    "drf_spectacular.generators",
     "feedparser",
+    "greenlet",
     "httpx",
     "lxml",
+    "openlearn.scraping.services.source_jobs",
     "openlearn.urls",
     "prometheus_client",
     "protego",
+    "rest_framework.views",
+    "rich",
     "scheduler.admin.jobs",
     "scheduler.api.urls",
-    "scheduler.services.declarations.file_shapes",
+    "scheduler.core.templates",
+    "scheduler.services.declarations",
+    "scheduler.services.templates",
+    "sqlalchemy",
     "trafilatura",
     "yaml",
 )
-"""Modules of single parts: sealed arguments, requests, metrics, scraping, files of declarations, and the web."""
+"""Modules of single parts: sealed arguments, requests, metrics, scraping, declarations, templates, and the web."""
 
 CODE = """
 import gc, json, sys

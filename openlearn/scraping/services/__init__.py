@@ -1,22 +1,20 @@
 """
 Services of scraping for people and jobs, one call each.
 
-The libraries that fetch and read pages are imported at the first use: most processes never scrape.
+Services and the libraries that fetch and read pages are imported at the first use: most processes never scrape.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from openlearn.scraping.services.source_jobs import SCRAPE_TASK, tier_triggers
 
 if TYPE_CHECKING:
     from openlearn.scraping.services.discovery import Examination, examine
     from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents
     from openlearn.scraping.services.health import SourceHealth, source_health
     from openlearn.scraping.services.scraping import scrape_source
+    from openlearn.scraping.services.source_jobs import tier_triggers
     from openlearn.scraping.services.sources import (
         EXTRACT_JOB_ID,
-        EXTRACT_TASK,
         ensure_extraction_job,
         pause_sources,
         remove_source,
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXTRACT_JOB_ID",
-    "EXTRACT_TASK",
-    "SCRAPE_TASK",
     "Examination",
     "ExtractionSummary",
     "Imported",
@@ -56,9 +52,9 @@ _HOMES = {
     "extraction": ("ExtractionSummary", "extract_documents"),
     "health": ("SourceHealth", "source_health"),
     "scraping": ("scrape_source",),
+    "source_jobs": ("tier_triggers",),
     "sources": (
         "EXTRACT_JOB_ID",
-        "EXTRACT_TASK",
         "ensure_extraction_job",
         "pause_sources",
         "remove_source",

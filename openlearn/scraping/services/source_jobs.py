@@ -10,55 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from openlearn.scraping.models import Source
+from openlearn.scraping.shipped import SCRAPE_TASK, slug_of
 from scheduler.errors import SchedulerError
 from scheduler.models import Declaration, Job, TemplateVersion
-from scheduler.schedules import ShippedTemplate, ship_template
 from scheduler.services import templates
 from scheduler.services.templates import instances, rendering
-
-SCRAPE_TASK = "scraping.scrape_source"
-
-_TITLES = {
-    Source.Tier.HIGH: "Scrape a feed or a page of the high tier",
-    Source.Tier.MEDIUM: "Scrape a feed or a page of the medium tier",
-    Source.Tier.LOW: "Scrape a feed or a page of the low tier",
-}
-
-
-def ship_templates() -> None:
-    """Register one template for each tier. They are created when templates are first used."""
-    for tier, title in _TITLES.items():
-        ship_template(
-            ShippedTemplate(
-                slug=slug_of(tier),
-                title=title,
-                description="The jobs of sources are its instances. Add sources on their own page.",
-                parameters=(
-                    {"name": "source_id", "title": "Source", "type": "integer", "minimum": 1},
-                    {"name": "name", "title": "Name"},
-                    {"name": "url", "title": "Address"},
-                    {
-                        "name": "seconds",
-                        "title": "Seconds between scrapes",
-                        "type": "integer",
-                        "default": int(Source.INTERVALS[tier].total_seconds()),
-                        "minimum": 1,
-                    },
-                ),
-                body={
-                    "task": SCRAPE_TASK,
-                    "name": "Scrape {name}",
-                    "description": "Fetch {url} and store the documents that changed.",
-                    "trigger": {"type": "interval", "seconds": "{seconds}"},
-                    "kwargs": {"source_id": "{source_id}"},
-                },
-                module="openlearn.scraping",
-            )
-        )
-
-
-def slug_of(tier: str) -> str:
-    return f"scrape-{tier}"
 
 
 def tier_triggers() -> dict[str, Any]:

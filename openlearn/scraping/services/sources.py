@@ -7,12 +7,12 @@ from django.db.models import QuerySet
 from openlearn.scraping.errors import AddressTaken
 from openlearn.scraping.models import Listing, Page, Source
 from openlearn.scraping.services import source_jobs
+from openlearn.scraping.shipped import EXTRACT_TASK
 from scheduler.errors import AlreadyPaused, JobNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import jobs, transactions
 
-EXTRACT_TASK = "scraping.extract_documents"
 EXTRACT_JOB_ID = "scraping.extract_documents"
 
 

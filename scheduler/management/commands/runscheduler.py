@@ -18,7 +18,7 @@ from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, InvalidQueue, Misconfigured, WrongEnvironment
-from scheduler.management import declared, log_output, printing, stopping
+from scheduler.management import log_output, printing, stopping
 from scheduler.management.stopping import StopSignals
 from scheduler.management.terminal import SafeCommand
 from scheduler.services import installation
@@ -121,6 +121,8 @@ class Command(SafeCommand):
 
     def _apply(self) -> None:
         """Synchronise declared jobs. A refused declaration is reported. The node starts nevertheless."""
+        from scheduler.management import declared
+
         try:
             declared.apply_at_start(out=self.stderr, style=self.style)
         except Error as error:
