@@ -24,7 +24,7 @@ from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
-from scheduler.untouched import json
+from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
 
@@ -39,21 +39,37 @@ STEP_SECONDS = 0.05
 
 LEAST_JOBS = 5
 
+_MOST_MERGED_SECONDS = 0.05
+_MERGED = 10
+"""Inspecting takes a part of the time that is one in so many, however many edits there are."""
+
 
 class Inspect(Duty):
     """Check definitions that were written past the services, and at first all broken jobs, as after a deploy."""
 
     every_seconds = 60.0
     wakes_on = Channel.JOBS
-    merge_seconds = 0.05
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self._with_broken = True
         self._after = ""
         self._step = Slice(seconds=STEP_SECONDS, least=LEAST_JOBS, most=_BATCH)
+        self._took = 0.0
+
+    @property
+    def merge_seconds(self) -> float:
+        """An edit is in effect a moment after the one before it, while a flood of them leaves time to claim."""
+        return min(_MOST_MERGED_SECONDS, _MERGED * self._took)
 
     def run(self) -> float | None:
+        began = time.monotonic()
+        try:
+            return self._inspect()
+        finally:
+            self._took = time.monotonic() - began
+
+    def _inspect(self) -> float | None:
         self.agenda.duty(Claim).soon()
         with self._step.spent() as most:
             done = inspect_jobs(

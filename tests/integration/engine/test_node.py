@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -258,25 +259,41 @@ class TestALargeDeletion:
 
 
 class TestAFloodOfHints:
-    def test_is_followed_a_few_times_a_second(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_takes_a_tenth_of_the_time(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         node = start()
         node.run_once()
         looks: list[float] = []
 
         def look(*_: object, **__: object) -> inspection.Inspected:
             looks.append(node.loop.duty(inspection.Inspect).called_at)
+            time.sleep(0.004)
             return inspection.Inspected(healed=0, after="")
 
         monkeypatch.setattr(inspection, "inspect_jobs", look)
-        began = time.monotonic()
 
-        for _ in range(500):
+        def hear_until(number: int) -> bool:
             node.loop.hear({Hint(Channel.JOBS)})
             node.run_once()
-        wait_until(lambda: node.run_once() > 0 and looks)
+            return len(looks) >= number
 
-        assert len(looks) <= (time.monotonic() - began) / 0.05 + 1
-        assert min((late - early for early, late in pairwise(looks)), default=1.0) >= 0.05
+        wait_until(lambda: hear_until(5))
+
+        assert min(late - early for early, late in pairwise(looks)) >= 0.04
+
+    @pytest.mark.parametrize(("took", "merged"), [(0.0005, 0.005), (0.002, 0.02), (3.0, 0.05)])
+    def test_keeps_an_edit_waiting_as_long_as_the_one_before_it_cost(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch, took: float, merged: float
+    ) -> None:
+        node = start()
+        inspected = inspection.Inspected(healed=0, after="")
+        monkeypatch.setattr(inspection, "inspect_jobs", lambda *_, **__: inspected)
+        monkeypatch.setattr(inspection, "time", SimpleNamespace(monotonic=iter((10.0, 10.0 + took)).__next__))
+        inspect = node.loop.duty(inspection.Inspect)
+
+        node.run_once()
+        node.loop.hear({Hint(Channel.JOBS)})
+
+        assert inspect.next_at() - inspect.called_at == pytest.approx(merged)
 
 
 class TestALostAnswer:
