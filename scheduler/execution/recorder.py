@@ -193,6 +193,7 @@ class Recorder:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._node)
             if follow_ups.releases:
                 self._release_behind(recorded)
+            rollups.fold(self.connection, node=self._node)
         except Exception as error:  # noqa: BLE001 - the outcomes are in the ledger: they must not be written again
             logger.warning(events.RECORDER_FOLLOWS_LATER, extra={"error": str(error)[:500]})
 

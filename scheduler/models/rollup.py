@@ -48,7 +48,7 @@ class Counter(models.Model):
     """
     Numbers and durations of a task's runs by state and node: totals that never shrink.
 
-    A row for each node, so that nodes never wait for each other. Readers add them up.
+    Rows for each node, so that nodes never wait for each other. Readers add them up.
     """
 
     node = models.UUIDField(_("node"))
@@ -75,7 +75,7 @@ class QueueCounter(models.Model):
     """
     The number of runs of a queue that ran and ended, by node and five minutes. The clean-up adds old rows up.
 
-    A row for each node, so that nodes never wait for each other. Readers add them up.
+    Rows for each node, so that nodes never wait for each other. Readers add them up.
     """
 
     node = models.UUIDField(_("node"))

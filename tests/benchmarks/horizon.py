@@ -96,6 +96,7 @@ def leave_past(*, rounds: int, every: int) -> None:
     from django.db import connection
 
     from scheduler.models import Run
+    from scheduler.store.recording import rollups
 
     names = [field.column for field in Run._meta.concrete_fields if field.column not in {"id", *OF_A_NEW_RUN}]
     copied = ", ".join(names)
@@ -118,7 +119,8 @@ def leave_past(*, rounds: int, every: int) -> None:
             cursor.execute("UPDATE scheduler_run SET state = 'succeeded', finished_at = now() WHERE id > %s", [last])
             cursor.execute(MOVE_JOBS, [timedelta(seconds=every)])
             cursor.execute("UPDATE scheduler_rollup SET succeeded = succeeded + 1")
-        cursor.execute(LEAVE_COUNTERS, [rounds * every * FLUSHES_A_SECOND])
+        flushes = {"flushes": rounds * every * FLUSHES_A_SECOND, "changes": rollups.CHANGES_OF_A_KEY}
+        cursor.execute(LEAVE_COUNTERS, flushes)
         cursor.execute(GO_ON, [every])
         cursor.execute("SELECT set_config('scheduler.accounts', '', false)")
         cursor.execute("DROP TABLE sample")
@@ -140,11 +142,25 @@ FLUSHES_A_SECOND = 40
 
 LEAVE_COUNTERS = """
 DO $$
-DECLARE place tid;
+DECLARE
+    sample scheduler_counter;
+    own tid;
+    place tid;
 BEGIN
-    SELECT ctid INTO place FROM scheduler_counter WHERE state = 'succeeded';
-    FOR version IN 1..%s LOOP
-        UPDATE scheduler_counter SET runs = runs WHERE ctid = place RETURNING ctid INTO place;
+    SELECT * INTO sample FROM scheduler_counter AS counter WHERE state = 'succeeded' LIMIT 1;
+    SELECT ctid INTO own
+      FROM scheduler_counter AS counter
+     WHERE state = 'succeeded' AND EXISTS (SELECT 1 FROM scheduler_node AS node WHERE node.id = counter.node);
+    FOR key IN 1..%(flushes)s / %(changes)s LOOP
+        INSERT INTO scheduler_counter (node, task, state, runs, run_seconds, run_buckets, lag_seconds, lag_buckets)
+        SELECT gen_random_uuid(), sample.task, sample.state, sample.runs, sample.run_seconds, sample.run_buckets,
+               sample.lag_seconds, sample.lag_buckets
+        RETURNING ctid INTO place;
+        FOR change IN 2..%(changes)s LOOP
+            UPDATE scheduler_counter SET runs = runs WHERE ctid = place RETURNING ctid INTO place;
+        END LOOP;
+        DELETE FROM scheduler_counter WHERE ctid = place;
+        UPDATE scheduler_counter SET runs = runs WHERE ctid = own RETURNING ctid INTO own;
     END LOOP;
 END $$
 """

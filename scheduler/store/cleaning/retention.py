@@ -23,6 +23,7 @@ from scheduler.store.jobs.authorship import Author
 from scheduler.store.sessions.connections import array
 
 _GONE = (NodeState.STOPPED, NodeState.LOST)
+_NO_NODE = str(UUID(int=0))
 _CLEAN_UP = Author(via=Via.SCHEDULER, reason=reasons.NO_LONGER_KEPT())
 
 
@@ -199,14 +200,14 @@ def delete_notifications(*, cutoff: datetime, limit: int) -> int:
 def fold_counters() -> int:
     """Add the counters of deleted nodes to those without a node, and return how many of these grew."""
     with database.atomic(), database.cursor() as cursor:
-        cursor.execute(statements.load("fold_counters"))
+        cursor.execute(statements.load("fold_counters"), {"parts": None, "into": _NO_NODE})
         return len(cursor.fetchall())
 
 
 def fold_queue_counters(*, now: datetime | None = None) -> int:
     """Add the five minutes of hours ago to one counter for each queue, and return how many of these grew."""
     with database.atomic(), database.cursor() as cursor:
-        cursor.execute(statements.load("fold_queue_counters"), {"now": now})
+        cursor.execute(statements.load("fold_queue_counters"), {"parts": None, "into": _NO_NODE, "now": now})
         return len(cursor.fetchall())
 
 

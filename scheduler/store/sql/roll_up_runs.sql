@@ -1,9 +1,9 @@
--- Add runs that have just ended to the hourly roll-ups of their jobs and to the counters of the node, by task and state
--- and by queue.
+-- Add runs that have just ended to the hourly roll-ups of their jobs and to the counters of a key of the node, by task
+-- and state and by queue.
 --
 -- Locks:   the roll-up rows of the jobs, in the order of their keys, until the caller's transaction ends; it is the
 --          last statement of that transaction, so that nodes wait for each other briefly and never in a circle.
--- Params:  runs bigint[]; node uuid; run_bounds and lag_bounds float8[], ascending
+-- Params:  runs bigint[]; key uuid; run_bounds and lag_bounds float8[], ascending
 -- Rows:    none
 -- Bounds:  sums stay at what their column holds, whatever the row has already. Times of a run that are odd (before all
 --          dates, infinite) make the statement fail: then they are left out by the caller
@@ -26,7 +26,7 @@ WITH ended AS MATERIALIZED (
 ), counted AS (
     INSERT INTO scheduler_counter AS counter (
            node, task, state, runs, run_seconds, run_buckets, lag_seconds, lag_buckets)
-    SELECT %(node)s::uuid, tally.task, tally.state, tally.runs, tally.took,
+    SELECT %(key)s::uuid, tally.task, tally.state, tally.runs, tally.took,
            ARRAY(SELECT coalesce((SELECT sum(placed.runs)
                                     FROM placed
                                    WHERE placed.task = tally.task AND placed.state = tally.state
@@ -57,7 +57,7 @@ WITH ended AS MATERIALIZED (
                                       WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place)
 ), counted_by_queue AS (
     INSERT INTO scheduler_queuecounter AS counter (node, queue, since, runs)
-    SELECT %(node)s::uuid, ended.queue, date_bin('5 minutes', ended.finished_at, 'epoch'), count(*)
+    SELECT %(key)s::uuid, ended.queue, date_bin('5 minutes', ended.finished_at, 'epoch'), count(*)
       FROM ended
      WHERE ended.began
      GROUP BY 2, 3

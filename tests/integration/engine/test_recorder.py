@@ -11,8 +11,8 @@ import pytest
 from scheduler.core.states import RunState
 from scheduler.engine.heartbeat import Identity
 from scheduler.execution.recorder import Recorder
-from scheduler.models import Job, Run
-from scheduler.store.recording import finishing, runs
+from scheduler.models import Counter, Job, Run
+from scheduler.store.recording import finishing, rollups, runs
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import MINUTE, NOON, add_job, add_run
@@ -69,6 +69,16 @@ def desk(transactional_db: None) -> Iterator[Desk]:
 
 
 class TestTheRecorder:
+    def test_adds_up_the_counters_that_it_has_done_with(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rollups, "CHANGES_OF_A_KEY", 1)
+
+        for number, run in enumerate(desk.running(5), start=1):
+            desk.add(run)
+            desk.await_settled(number)
+
+        wait_until(lambda: Counter.objects.filter(node=desk.identity.node, runs=4).exists())
+        assert list(Counter.objects.exclude(node=desk.identity.node).values_list("runs", flat=True)) == [1]
+
     def test_writes_outcomes_and_says_so(self, desk: Desk) -> None:
         first, second = desk.running(2)
 

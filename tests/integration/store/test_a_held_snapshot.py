@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.states import RunState
 from scheduler.models import Run
 from scheduler.services.runs import enqueueing
@@ -21,12 +22,12 @@ from scheduler.store import statements
 from scheduler.store.claiming import claims, heads, positions
 from scheduler.store.claiming.heads import Heads
 from scheduler.store.claiming.positions import Positions
-from scheduler.store.recording import finishing, runs
+from scheduler.store.recording import finishing, rollups, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection, array, texts
 from tests.integration.store.conftest import Open
 from tests.integration.store.reading import blocks, nodes_of
-from tests.ledger import ANY_JOB, TASK, add_node
+from tests.ledger import ANY_JOB, TASK, add_job, add_node, add_run, multiply
 
 JOBS = 50
 ROUNDS = 20
@@ -151,6 +152,55 @@ class TestWhatRecordingReads:
         ]
         assert scans
         assert {scan.get("Index Name", "scheduler_run_pkey") for scan in scans} == {"scheduler_run_pkey"}
+
+
+class TestWhatCountingReads:
+    """Each batch of outcomes changes the same counters: whoever looks a row up visits all its former versions."""
+
+    def test_does_not_grow_with_what_was_counted(
+        self, held: None, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rollups, "CHANGES_OF_A_KEY", 20)
+        node = add_node()
+        runs = _of_many_jobs(107)
+        for _ in range(105):
+            assert not rollups.count(session, runs=[runs.pop()], node=node)
+            rollups.fold(session, node=node)
+        key = rollups._keys.use(node)
+
+        found = blocks(session, "roll_up_runs", scan_of="counter", **_of_one_run(runs.pop(), key))
+        _change_counter(key, times=2000)
+
+        # Under one key all the time, the versions of all that was counted are visited.
+        assert blocks(session, "roll_up_runs", scan_of="counter", **_of_one_run(runs.pop(), key)) > 5 * found
+
+
+def _change_counter(key: str, *, times: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DO $$ DECLARE place tid; BEGIN SELECT ctid INTO STRICT place FROM scheduler_counter WHERE node = %s;"
+            " FOR change IN 1..%s LOOP"
+            " UPDATE scheduler_counter SET runs = runs WHERE ctid = place RETURNING ctid INTO place;"
+            " END LOOP; END $$",
+            [key, times],
+        )
+
+
+def _of_many_jobs(count: int) -> list[int]:
+    """Write runs that have ended, each of another job, so that none changes the roll-up of another."""
+    add_run(add_job(), state=RunState.SUCCEEDED)
+    multiply(
+        "scheduler_run",
+        "id",
+        count=count - 1,
+        changes="jsonb_build_object('id', original.id + n, 'public_id', gen_random_uuid(), 'job_id', NULL,"
+        " 'job_key', 'job-' || n)",
+    )
+    return list(Run.objects.values_list("pk", flat=True))
+
+
+def _of_one_run(run: int, key: str) -> dict[str, Any]:
+    return {"runs": array([run]), "key": key, "run_bounds": list(RUN_SECONDS), "lag_bounds": list(LAG_SECONDS)}
 
 
 class Line:
