@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
@@ -25,8 +26,14 @@ _LOOK_AT_RECENT_SECONDS = 0.25
 _MOST_IN_A_ROW = 4
 """Claims of recent jobs, as long as one was not enough, before one of those that are overdue."""
 
+_LOOK_AT_FREQUENT_SECONDS = 0.1
+"""While one claim is not enough, jobs that fire every few seconds are claimed so often, before all others."""
+
 _LEAST_JOBS = 10
 """Jobs that are locked for a claim at least, however many rows each of them has."""
+
+_LONG_SECONDS = 0.2
+"""The next claim takes half as many jobs as one that took longer: runs that are due begin between two claims."""
 
 
 class Backlog:
@@ -39,8 +46,16 @@ class Backlog:
     def __init__(self) -> None:
         self._since = math.inf
         self._look_at = math.inf
+        self._look_at_frequent = math.inf
         self._seconds = _RECENT_SECONDS
         self._in_a_row = 0
+
+    def is_for_frequent(self, now: float) -> bool:
+        """Return whether the next claim is one of jobs that fire every few seconds. Another one follows in any case."""
+        if now < self._look_at_frequent:
+            return False
+        self._look_at_frequent = math.inf
+        return True
 
     def recent_seconds(self, now: float) -> float | None:
         """Return how recent the jobs of the next claim are to be. ``None``: the oldest come first."""
@@ -59,9 +74,13 @@ class Backlog:
             self._in_a_row = 0
             if self._since == math.inf:
                 self._since, self._look_at = began, began + _LOOK_AT_RECENT_SECONDS
+                self._look_at_frequent = began
         else:
-            self._since = self._look_at = math.inf
+            self._since = self._look_at = self._look_at_frequent = math.inf
             self._seconds, self._in_a_row = _RECENT_SECONDS, 0
+            return
+        if self._look_at_frequent == math.inf:
+            self._look_at_frequent = began + _LOOK_AT_FREQUENT_SECONDS
 
 
 class Claim(Duty):
@@ -78,8 +97,11 @@ class Claim(Duty):
         """Whether the latest claim could not tell when the next one is due."""
 
         self._backlog = Backlog()
-        self._limit = self.work.settings.claim_batch
-        """Most jobs of the next claim: about as many as it plans. Each more would be locked and read for no use."""
+        self._limits = dict.fromkeys((False, True), self.work.settings.claim_batch)
+        """
+        Most jobs of the next claim, and of the next one of recent jobs: about as many as it plans, and as do not take
+        long. Each more would be locked and read for no use.
+        """
 
         self.knows_until = 0.0
         """Until when the latest look ahead holds, on the monotonic clock."""
@@ -97,9 +119,25 @@ class Claim(Duty):
     def run(self) -> float:
         began = time.monotonic()
         self.work.positions.advance(self.work.connection)
+        if self._backlog.is_for_frequent(began) and (frequent := self.work.positions.frequent()):
+            self._claim(limit=len(frequent), only=frequent)
+            return 0.0  # what else is due is claimed in the next pass
         recent_seconds = self._backlog.recent_seconds(began)
         is_recent = recent_seconds is not None
-        limit = self.work.settings.claim_batch if is_recent else self._limit
+        limit = self._limits[is_recent]
+        claimed = self._claim(limit=limit, recent_seconds=recent_seconds)
+        now = time.monotonic()
+        is_full = claimed.left > 0 or claimed.jobs >= limit
+        self._limits[is_recent] = self._next_limit(claimed, limit, seconds=now - began)
+        self._backlog.note(began, is_full=is_full, is_recent=is_recent)
+        self.has_more = is_full or is_recent
+        seconds = claimed.next_seconds if now < self.knows_until else None
+        self.is_blind = seconds is None
+        if self.has_more or seconds is None:
+            return 0.0
+        return min(began + max(0.0, seconds), self.knows_until) - now
+
+    def _claim(self, *, limit: int, recent_seconds: float | None = None, only: Sequence[str] | None = None) -> Claimed:
         claimed = claims.claim_due(
             self.work.connection,
             node=self.work.identity.node,
@@ -109,6 +147,7 @@ class Claim(Duty):
             catch_up_limit=self.work.settings.catch_up_limit,
             positions=self.work.positions,
             recent_seconds=recent_seconds,
+            only=only,
         )
         self.work.workload.add(claimed.owned)
         self._report(claimed)
@@ -117,21 +156,17 @@ class Claim(Duty):
             self.agenda.duty(Announce).soon()
         if claimed.remote:
             self.agenda.duty(Ring).note_waiting(claimed.remote)
-        is_full = claimed.left > 0 or claimed.jobs >= limit
-        if not is_recent:
-            self._limit = self._next_limit(claimed)
-        self._backlog.note(began, is_full=is_full, is_recent=is_recent)
-        self.has_more = is_full or is_recent
-        now = time.monotonic()
-        seconds = claimed.next_seconds if now < self.knows_until else None
-        self.is_blind = seconds is None
-        if self.has_more or seconds is None:
-            return 0.0
-        return min(began + max(0.0, seconds), self.knows_until) - now
+        return claimed
 
-    def _next_limit(self, claimed: Claimed) -> int:
-        """Return twice what a claim planned that left jobs over, and else grow again."""
-        wanted = 2 * claimed.jobs if claimed.left else 2 * self._limit
+    def _next_limit(self, claimed: Claimed, limit: int, *, seconds: float) -> int:
+        """Return twice what a claim planned that left jobs over, less after one that took long, and else grow again."""
+        wanted = limit
+        if claimed.left:
+            wanted = 2 * claimed.jobs
+        elif claimed.jobs < limit or seconds < _LONG_SECONDS / 2:
+            wanted = 2 * limit
+        elif seconds > _LONG_SECONDS:
+            wanted = limit // 2
         return min(self.work.settings.claim_batch, max(_LEAST_JOBS, wanted))
 
     def _room(self) -> dict[str, int]:

@@ -49,6 +49,7 @@ def claim_due(
     catch_up_limit: int,
     positions: Positions | None = None,
     recent_seconds: float | None = None,
+    only: Sequence[str] | None = None,
     now: datetime | None = None,
 ) -> Claim:
     """
@@ -58,7 +59,7 @@ def claim_due(
 
     ``room`` is the number of runs that this node may own for each executor. Further runs wait for any node. Fire times
     that exist in the ledger already are left alone. ``positions`` skip index entries of the past. With
-    ``recent_seconds`` only jobs that became due within that time are planned.
+    ``recent_seconds`` only jobs that became due within that time are planned, with ``only`` only those.
 
     :raises DatabaseUnavailable: the transaction was rolled back or, if the answer to COMMIT was lost, committed. The
         rows that this node owns show which
@@ -70,7 +71,7 @@ def claim_due(
         connection=connection, due=due, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
     )
     try:
-        return claiming.claim(None)
+        return claiming.claim(only)
     except Exception as error:  # whatever one job makes it raise, the others are claimed
         if not concerns_rows(error):
             raise
@@ -131,6 +132,7 @@ class _Claiming:
             now=now,
         )
         _move(transaction, plans=plans, broken=broken, now=now)
+        self.positions.note_moved((job.id, job.due_at, fire_plan.next_fire_time) for job, fire_plan in plans)
         born_finished = [
             written[place].id
             for place, (_, row) in enumerate(planned)

@@ -9,7 +9,7 @@ again and again. So a node notes how far the past reaches, and begins there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.core.planning import Active
 from scheduler.store.accounting.entering import Statements
@@ -21,6 +21,11 @@ _FORGET_SECONDS = 60.0
 
 _MOST_JOBS = 20_000
 """Positions that are kept. With more jobs, each of them fires so seldom that it leaves little behind."""
+
+_FREQUENT = timedelta(seconds=5)
+"""A job that fires at least as often is remembered: it is claimed first while very many are due."""
+
+_MOST_FREQUENT = 1000
 
 _PASS_BY_SECONDS = 10.0
 _ADVANCE_SECONDS = 1.0
@@ -41,6 +46,7 @@ class Positions:
         self._advance_at = 0.0
         self._whole_took = 0.0
         self._first_active: dict[str, int] = {}
+        self._frequent: dict[str, None] = {}
         self._passed_by: dict[str, float] = {}
         self._forget_at = time.monotonic() + _FORGET_SECONDS
 
@@ -70,6 +76,19 @@ class Positions:
             now = time.monotonic()
             self._passed_by = {job: until for job, until in self._passed_by.items() if until > now}
         return list(self._passed_by)
+
+    def note_moved(self, moved: Iterable[tuple[str, datetime, datetime | None]]) -> None:
+        """Remember which of these jobs fire every few seconds: each with when it was due, and when it is due again."""
+        for job, due_at, following in moved:
+            if following is not None and following - due_at <= _FREQUENT:
+                self._frequent.pop(job, None)
+                self._frequent[job] = None
+        while len(self._frequent) > _MOST_FREQUENT:
+            del self._frequent[next(iter(self._frequent))]
+
+    def frequent(self) -> list[str]:
+        """Return the jobs that fire every few seconds, as far as they are known here."""
+        return list(self._frequent)
 
     def first_active(self, jobs: Iterable[str]) -> list[int]:
         """Return for each job the lowest number that an active run of it may have."""

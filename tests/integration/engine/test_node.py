@@ -195,6 +195,19 @@ class TestANode:
         release.touch()
 
 
+def limits_of_claims(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the most jobs of each claim from now on."""
+    limits: list[int] = []
+    original = claims.claim_due
+
+    def claim_due(*args: Any, limit: int, **kwargs: Any) -> Any:
+        limits.append(limit)
+        return original(*args, limit=limit, **kwargs)
+
+    monkeypatch.setattr(claims, "claim_due", claim_due)
+    return limits
+
+
 class TestABacklog:
     def test_lets_a_job_come_first_that_is_due_just_now(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each claim plans one job of many that are overdue, as if each had much to catch up with."""
@@ -212,20 +225,48 @@ class TestABacklog:
         assert Run.objects.filter(job_key__startswith="late").count() < 10
         work(node, until=all_succeeded(31))
 
+    def test_lets_a_job_come_first_that_fires_every_few_seconds(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Very many jobs are due at the same instant, as at a full minute, and one of them fires each second."""
+        monkeypatch.setattr(claims, "SLICE_ROWS", 1)
+        monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 3600.0)
+        monkeypatch.setattr(claim, "_LOOK_AT_FREQUENT_SECONDS", 0.0)
+        due_at = timezone.now() - SECOND
+        for number in range(30):
+            add_job(f"minutely-{number}", due_at=due_at, task="sample.nothing")
+        node = start()
+        node.run_once()
+        node.loop.duty(claim.Claim).work.positions.note_moved([("good", due_at, due_at + SECOND)])
+        add_job("good", due_at=due_at, task="sample.nothing")
+
+        work(node, until=Run.objects.filter(job_key="good").exists)
+
+        assert Run.objects.filter(job_key__startswith="minutely").count() < 10
+        work(node, until=all_succeeded(31))
+
+    def test_claims_fewer_jobs_after_a_claim_that_took_long(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claim, "_LONG_SECONDS", 0.0)
+        monkeypatch.setattr(claim, "_LEAST_JOBS", 2)
+        monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 3600.0)
+        for number in range(40):
+            due(f"job-{number}")
+        limits = limits_of_claims(monkeypatch)
+        node = start(claim_batch=16)
+
+        work(node, until=all_succeeded(40))
+
+        assert limits[:5] == [16, 8, 4, 2, 2]
+
     def test_locks_about_as_many_jobs_as_it_plans(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(claims, "SLICE_ROWS", 1)
         monkeypatch.setattr(claim, "_LEAST_JOBS", 2)
         monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 3600.0)
         for number in range(20):
             add_job(f"late-{number}", due_at=timezone.now() - 2 * HOUR, task="sample.nothing")
-        limits = []
-        original = claims.claim_due
-
-        def claim_due(*args: Any, limit: int, **kwargs: Any) -> Any:
-            limits.append(limit)
-            return original(*args, limit=limit, **kwargs)
-
-        monkeypatch.setattr(claims, "claim_due", claim_due)
+        limits = limits_of_claims(monkeypatch)
         node = start()
 
         work(node, until=all_succeeded(20))

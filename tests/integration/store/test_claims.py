@@ -11,8 +11,9 @@ from django.db import connection
 from scheduler.core import planning
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
-from scheduler.store.claiming import claims
+from scheduler.store.claiming import claims, positions
 from scheduler.store.claiming.claimed import NOTHING, Claim
+from scheduler.store.claiming.positions import Positions
 from scheduler.store.sessions.connections import Connection, texts
 from tests.integration.store.conftest import Open
 from tests.ledger import ANY_JOB, HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run, rows
@@ -131,6 +132,27 @@ class TestClaimDue:
 
         assert [run.job_id for run in claim(session, recent_seconds=2.0).owned] == ["due"]
         assert [run.job_id for run in claim(session).owned] == ["overdue"]
+
+    def test_takes_only_the_jobs_that_are_named(self, session: Connection) -> None:
+        add_job("overdue", due_at=NOON - HOUR)
+        add_job("due", due_at=NOON - SECOND)
+        add_job("later", due_at=NOON + SECOND)
+
+        assert [run.job_id for run in claim(session, only=["due", "later"]).owned] == ["due"]
+        assert claim(session, only=["due", "later"]).jobs == 0
+
+    def test_remembers_the_jobs_that_fire_every_few_seconds(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(positions, "_MOST_FREQUENT", 2)
+        known = Positions(whole_seconds=0.0)
+        for second, (name, seconds) in enumerate({"one": 1, "hourly": 3600, "two": 2, "three": 3}.items()):
+            at = NOON - HOUR + second * SECOND
+            trigger = {"type": "interval", "seconds": seconds, "timezone": "UTC", "start_at": at.isoformat()}
+            add_job(name, due_at=at, trigger=trigger)
+            claim(session, positions=known, only=[name], now=at)
+
+        assert known.frequent() == ["two", "three"]
 
     def test_skips_what_another_node_has_locked(self, open_session: Open) -> None:
         add_job("locked")

@@ -40,6 +40,19 @@ class TestABacklog:
 
         assert found == [2.0, 2.0, 2.0, 2.0, None] * 2
 
+    def test_lets_jobs_that_fire_every_few_seconds_come_first_some_times_a_second(self) -> None:
+        backlog = Backlog()
+        assert not backlog.is_for_frequent(99.0)
+
+        claims(backlog, at=100.0, full=True)
+        assert [backlog.is_for_frequent(at) for at in (100.1, 100.9)] == [True, False], "not twice in a row"
+        claims(backlog, at=101.0, full=True)
+        assert [backlog.is_for_frequent(at) for at in (101.05, 101.15)] == [False, True]
+
+        for _ in range(2):
+            claims(backlog, at=101.2, full=False)
+        assert not backlog.is_for_frequent(200.0), "the backlog is over"
+
     def test_ends_when_a_claim_of_the_oldest_is_enough(self) -> None:
         backlog = Backlog()
         claims(backlog, at=100.0, full=True)
