@@ -272,6 +272,16 @@ class Run(models.Model):
                 autosummarize=True,
                 name="scheduler_run_at_task_node",
             ),
+            # Which stretches hold a state that is rare among errors, as interrupted runs are. It has only runs with an
+            # error, so that a start is not entered, and an index of stretches keeps no update from being HOT.
+            BrinIndex(
+                fields=["state"],
+                opclasses=["text_bloom_ops(n_distinct_per_range=10)"],
+                pages_per_range=64,
+                autosummarize=True,
+                condition=Q(error__isnull=False),
+                name="scheduler_run_states_of_errors",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,8 @@ import pytest
 from django.db import connection
 
 from scheduler.core.states import RunState
+from scheduler.services.queries import run_queries
+from scheduler.services.queries.run_queries import RunFilter
 from scheduler.store import statements
 from scheduler.store.sessions.connections import Connection, array, instants, texts
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run, multiply
@@ -266,3 +269,17 @@ class TestTheMeasures:
         plan = described[0]["Plan"]
         assert "scheduler_run" not in scanned_from_end_to_end(plan)
         assert indexes_of(plan) & {"scheduler_run_reasoned_of_job", "scheduler_run_reasoned"}
+
+
+class TestTheListOfRuns:
+    def test_finds_few_interrupted_runs_among_many_that_failed_by_their_stretches(self, large: None) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE scheduler_run SET error = 'No.', state = CASE WHEN id % 9999 = 7 THEN 'interrupted'"
+                " ELSE 'failed' END WHERE finished_at IS NOT NULL"
+            )
+            cursor.execute("VACUUM ANALYZE scheduler_run")
+
+        described = run_queries.runs(filter=RunFilter(states=("interrupted",)))[:51].explain(format="JSON")
+
+        assert indexes_of(json.loads(described)[0]["Plan"]) == {"scheduler_run_states_of_errors"}

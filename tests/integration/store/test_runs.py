@@ -5,14 +5,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from scheduler.core.states import RunState
 from scheduler.models import Rollup, Run
+from scheduler.store import statements
 from scheduler.store.recording import enqueued, finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
-from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.connections import Connection, array
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run
 
@@ -107,6 +108,16 @@ class TestStart:
 
         assert runs.start(session, runs=[run.pk], node=node).runs == {run.pk}
         assert runs.start(session, runs=[run.pk], node=node).runs == frozenset()
+
+    def test_changes_no_index(self, node: str) -> None:
+        run = add_run(add_job(), node=node)
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statements.load("start_runs"), {"runs": array([run.pk]), "node": node, "now": NOON})
+            cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('scheduler_run'::regclass)")
+            ((hot,),) = cursor.fetchall()
+
+        assert hot == 1
 
 
 class TestFinish:
