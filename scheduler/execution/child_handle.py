@@ -7,11 +7,11 @@ import logging
 import math
 import multiprocessing
 import os
+import select
 import signal
 import struct
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import wait
 
 from django.conf import settings as django_settings
 
@@ -33,6 +33,9 @@ _LOOK_SECONDS = 1.0
 
 _STALL_SECONDS = 5.0
 """A message that stops in its middle for so long is none."""
+
+_READ_BYTES = 2**16
+"""Room for the usual answers."""
 
 _MOST_BYTES = 256 * 1024 * 1024
 """More than the longest log, result and traceback take that a setting allows for in practice."""
@@ -71,6 +74,11 @@ class Child:
         with main_module.left_out():
             self._process.start()
         theirs.close()
+        self._arrived = bytearray()
+        """What was read and belongs to a message that nobody has taken yet."""
+
+        self._readable = select.poll()
+        self._readable.register(self._pipe.fileno(), select.POLLIN)
 
     def await_ready(self) -> None:
         """:raises ChildDidNotStart: with its exit code"""
@@ -152,21 +160,26 @@ class Child:
         :raises EOFError: the pipe is closed
         :raises ChildTalkedNonsense: it is not a message
         """
-        (size,) = struct.unpack("!i", self._read(4))
+        (size,) = struct.unpack("!i", self._take(4))
         if not 0 <= size <= _MOST_BYTES:
             raise ChildTalkedNonsense(f"{ChildTalkedNonsense.__doc__} A message of {size} bytes was announced.")
-        return self._read(size)
+        return self._take(size)
 
-    def _read(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
-            if not wait([self._pipe], _STALL_SECONDS):
+    def _take(self, size: int) -> bytes:
+        """Return the next bytes. A read takes all that have arrived: an answer often follows the message before it."""
+        while len(self._arrived) < size:
+            if not self._has_bytes(_STALL_SECONDS):
                 raise ChildTalkedNonsense(f"{ChildTalkedNonsense.__doc__} It stopped in the middle of a message.")
-            part = os.read(self._pipe.fileno(), min(size - len(parts), 2**20))
+            part = os.read(self._pipe.fileno(), max(_READ_BYTES, min(size - len(self._arrived), 2**20)))
             if not part:
                 raise EOFError
-            parts += part
-        return bytes(parts)
+            self._arrived += part
+        taken = bytes(self._arrived[:size])
+        del self._arrived[:size]
+        return taken
+
+    def _has_bytes(self, seconds: float) -> bool:
+        return bool(self._readable.poll(math.ceil(1000 * seconds)))
 
     def _has_answer(self, *, ends_at: float | None) -> bool:
         """
@@ -179,11 +192,11 @@ class Child:
         """
         while True:
             left = math.inf if ends_at is None else max(0.0, ends_at - time.monotonic())
-            if wait([self._pipe], min(left, _LOOK_SECONDS)):
+            if self._arrived or self._has_bytes(min(left, _LOOK_SECONDS)):
                 return True
             if left <= _LOOK_SECONDS:
                 return False
-            if not self._process.is_alive() and not self._pipe.poll():
+            if not self._process.is_alive() and not self._has_bytes(0):
                 raise EOFError
 
     @property
