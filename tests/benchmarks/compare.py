@@ -3,6 +3,9 @@ This scheduler beside others: the same job, the same number, the same threads, t
 
     python -m tests.benchmarks.compare [--jobs 5000] [--threads 5] [--json FILE] [--svg FILE] [--quick]
 
+PgQueuer, django-tasks-db, dj-queue, chancy and huey are queues: their tasks are enqueued beforehand, and are late from
+the call that enqueues them. Each has the workers that its documentation advises: ``tests/benchmarks/enqueueing``.
+
 Runs per second; how late runs begin at steady rates; start, idle processor time and memory with many jobs; how soon an
 edit takes effect; what a run costs as history grows. Starts a server of its own with its default settings (fsync on).
 What cannot be installed, or has nothing to be measured, is left out with a sentence; ``requirements-bench.txt`` has
@@ -32,6 +35,11 @@ CONTESTANTS = {
     "stock": ("django-apscheduler 0.7", "executions"),
     "sqlalchemy_store": ("APScheduler, SQLAlchemy store", "none"),
     "procrastinate_worker": ("procrastinate", "job rows"),
+    "pgqueuer": ("PgQueuer", "log"),
+    "django_tasks_db": ("django-tasks-db", "task rows"),
+    "dj_queue": ("dj-queue", "job rows"),
+    "chancy": ("chancy", "job rows"),
+    "huey": ("huey, PostgreSQL", "none"),
     "celery_worker": ("Celery, Redis, beat, results", "results"),
     "celery_backlog": ("Celery worker alone, results", "results"),
     "memory": ("APScheduler in memory", "nothing is stored"),

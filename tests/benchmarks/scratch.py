@@ -89,6 +89,7 @@ def add_jobs(
     ahead: float = 0.0,
     kwargs: dict[str, Any] | None = None,
     executor: str = "default",
+    rerun_if_interrupted: bool = False,
 ) -> None:
     """Add jobs that are due ``ahead`` seconds from now, or one after the other over ``spread`` seconds after that."""
     from django.db import connection
@@ -109,11 +110,11 @@ def add_jobs(
                    max_instances, misfire_grace_time, rerun_if_interrupted, state, state_reason, state_changed_by,
                    source, created_at, created_by, updated_at, updated_by, version, needs_inspection,
                    needs_rescheduling)
-            SELECT 'bench-' || n, 'bench ' || n, '', %s, '[]', %s::jsonb, %s::jsonb, %s, 0, true, 1, 300, false,
+            SELECT 'bench-' || n, 'bench ' || n, '', %s, '[]', %s::jsonb, %s::jsonb, %s, 0, true, 1, 300, %s,
                    'active', '', '', 'code', now(), '', now(), '', 1, false, false
               FROM generate_series(1, %s) AS n
             """,
-            [task, json.dumps(kwargs or {}), trigger, executor, count],
+            [task, json.dumps(kwargs or {}), trigger, executor, rerun_if_interrupted, count],
         )
         cursor.execute("ANALYZE scheduler_job, django_apscheduler_djangojob")
 

@@ -6,7 +6,9 @@ import argparse
 import importlib
 import json
 import resource
+from typing import Any
 
+from tests.benchmarks.contestants import queues
 from tests.benchmarks.contestants.work import CannotCompare
 
 
@@ -23,14 +25,20 @@ def main() -> None:
         {"rate": options.rate, "seconds": options.seconds} if options.measure == "lateness" else {"jobs": options.jobs}
     )
     try:
-        contestant = importlib.import_module(f"tests.benchmarks.contestants.{options.name}")
-        figures = getattr(contestant, options.measure)(threads=options.threads, **size)
+        figures = getattr(_contestant(options.name), options.measure)(threads=options.threads, **size)
     except CannotCompare as reason:
         figures = {"skipped": str(reason)}
     except (ImportError, FileNotFoundError) as missing:
         figures = {"skipped": f"It cannot be run here: {missing}."}
     figures["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print(json.dumps(figures))
+
+
+def _contestant(name: str) -> Any:
+    """Return the module of a contestant, or a queue, with one function for each measure."""
+    if name in queues.NAMES:
+        return queues.Queue(name)
+    return importlib.import_module(f"tests.benchmarks.contestants.{name}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _RUNS = 3000
 def run(*, jobs: int, threads: int) -> dict[str, Any]:
     with scratch.database():
         scratch.empty()
-        _fill(jobs)
+        fill(jobs)
         rates = [_measure(threads) for _ in range(3)]
     return {"history": jobs, "runs_per_second": round(max(rates), 1)}
 
@@ -45,7 +45,7 @@ def _measure(threads: int) -> float:
         return _RUNS / float(cursor.fetchone()[0])
 
 
-def _fill(rows: int) -> None:
+def fill(rows: int) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -57,7 +57,7 @@ def _fill(rows: int) -> None:
                    log)
             SELECT 'old-' || n %% 1000, 'old-' || n %% 1000, 'old', 'benchmarks.nothing', '[]', '{}', at.at, at.at,
                    'scheduled', 1, 'failed', '', 'default', 0, false, 0, '', at.at, at.at, at.at, '', ''
-              FROM generate_series(1, %s) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS at
+              FROM generate_series(%s, 1, -1) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS at
             """,
             [rows],
         )

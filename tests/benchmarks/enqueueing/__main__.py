@@ -22,6 +22,8 @@ CONTESTANTS = {
     "dj_queue": ("dj_queue", "DjQueue"),
     "procrastinate": ("procrastinate_app", "Procrastinate"),
     "pgqueuer": ("pgqueuer_app", "PgQueuerContestant"),
+    "chancy": ("chancy_app", "ChancyContestant"),
+    "huey": ("huey_app", "HueyContestant"),
     "celery": ("celery_app", "CeleryContestant"),
 }
 

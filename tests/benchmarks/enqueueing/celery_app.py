@@ -31,10 +31,10 @@ class CeleryContestant(Contestant):
     def enqueue(self, at: float) -> None:
         begin.delay(at)
 
-    def enqueue_many(self, count: int) -> None:
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
         with app.producer_pool.acquire(block=True) as producer:  # one connection for all
             for _ in range(count):
-                begin.apply_async((0.0,), producer=producer)
+                begin.apply_async((at,), producer=producer)
 
     def commands(self) -> list[list[str]]:
         pool = ["--pool", "threads", "--concurrency", str(self.workers), "--loglevel", "ERROR"]

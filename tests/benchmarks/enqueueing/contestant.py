@@ -30,10 +30,10 @@ class Contestant(ABC):
         """Enqueue and commit one."""
 
     @abstractmethod
-    def enqueue_many(self, count: int) -> None:
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
         """Enqueue and commit many, as fast as its interface allows."""
 
-    def enqueue_together(self, count: int) -> bool:
+    def enqueue_together(self, count: int, at: float = 0.0) -> bool:
         """Enqueue so many one by one, with one commit. Return false if it cannot."""
         return False
 
@@ -98,12 +98,12 @@ class OnDjango(Contestant):
     def enqueue(self, at: float) -> None:
         self.task.enqueue(at=at)
 
-    def enqueue_together(self, count: int) -> bool:
+    def enqueue_together(self, count: int, at: float = 0.0) -> bool:
         from django.db import transaction
 
         with transaction.atomic():
             for _ in range(count):
-                self.enqueue(0.0)
+                self.enqueue(at)
         return True
 
     def close_thread(self) -> None:

@@ -9,8 +9,8 @@ class DjQueue(OnDjango):
     name = "dj_queue"
     table = "dj_queue_jobs"
 
-    def enqueue_many(self, count: int) -> None:
-        self.task.get_backend().enqueue_all([(self.task, [], {"at": 0.0})] * count)
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
+        self.task.get_backend().enqueue_all([(self.task, [], {"at": at})] * count)
 
     def add_history(self, count: int) -> bool:
         return False  # it is in several tables, which it empties by itself

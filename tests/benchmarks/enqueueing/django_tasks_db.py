@@ -17,8 +17,8 @@ class DjangoTasksDb(OnDjango):
           FROM (SELECT * FROM django_tasks_database_dbtaskresult LIMIT 1) AS one, generate_series(1, {count})
     """
 
-    def enqueue_many(self, count: int) -> None:
-        self.enqueue_together(count)
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
+        self.enqueue_together(count, at)
 
     def commands(self) -> list[list[str]]:
         # It polls: by default each second. Ten times a second costs it little.

@@ -18,8 +18,8 @@ class Ours(OnDjango):
           FROM (SELECT now() - n * interval '1 millisecond' AS at FROM generate_series(1, {count}) AS n) AS moment
     """
 
-    def enqueue_many(self, count: int) -> None:
-        self.task.get_backend().enqueue_many([(self.task, [], {"at": 0.0})] * count)
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
+        self.task.get_backend().enqueue_many([(self.task, [], {"at": at})] * count)
 
     def commands(self) -> list[list[str]]:
         return [self.command("runscheduler", "--no-alerts")]

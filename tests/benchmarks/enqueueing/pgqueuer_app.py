@@ -44,8 +44,8 @@ class PgQueuerContestant(Contestant):
     def enqueue(self, at: float) -> None:
         self._queries().enqueue("begin", json.dumps(at).encode())
 
-    def enqueue_many(self, count: int) -> None:
-        self._queries().enqueue(["begin"] * count, [b"0"] * count, [0] * count)
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
+        self._queries().enqueue(["begin"] * count, [json.dumps(at).encode()] * count, [0] * count)
 
     def _queries(self) -> SyncQueries:
         if not hasattr(self._of_thread, "queries"):

@@ -21,18 +21,18 @@ class PlainInsert(Contestant):
         with self._connection().cursor() as cursor:
             cursor.execute("INSERT INTO plain_row (at) VALUES (%s)", [at])
 
-    def enqueue_together(self, count: int) -> bool:
+    def enqueue_together(self, count: int, at: float = 0.0) -> bool:
         connection = self._connection()
         connection.autocommit = False
         for _ in range(count):
-            self.enqueue(0.0)
+            self.enqueue(at)
         connection.commit()
         connection.autocommit = True
         return True
 
-    def enqueue_many(self, count: int) -> None:
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
         with self._connection().cursor() as cursor:
-            cursor.execute("INSERT INTO plain_row (at) SELECT unnest(%s::float8[])", [[0.0] * count])
+            cursor.execute("INSERT INTO plain_row (at) SELECT unnest(%s::float8[])", [[at] * count])
 
     def commands(self) -> list[list[str]]:
         return []

@@ -34,8 +34,8 @@ class Procrastinate(Contestant):
     def enqueue(self, at: float) -> None:
         begin.defer(at=at)
 
-    def enqueue_many(self, count: int) -> None:
-        begin.batch_defer(*[{"at": 0.0}] * count)
+    def enqueue_many(self, count: int, at: float = 0.0) -> None:
+        begin.batch_defer(*[{"at": at}] * count)
 
     def commands(self) -> list[list[str]]:
         concurrency = ["--concurrency", str(self.workers)]

@@ -8,6 +8,8 @@ from tests.benchmarks.contestants.plain_django import database
 
 _BACKENDS = {
     "ours": ("scheduler.contrib.django_tasks.LedgerBackend", {}),
+    "ours_jobs": ("scheduler.contrib.django_tasks.LedgerBackend", {}),
+    "stock": ("django.tasks.backends.dummy.DummyBackend", {}),
     "django_tasks_db": ("django_tasks_db.DatabaseBackend", {}),
     "dj_queue": (
         "dj_queue.backend.DjQueueBackend",
@@ -16,6 +18,14 @@ _BACKENDS = {
 }
 _APPS = {
     "ours": ["django.contrib.postgres", "knox", "django_apscheduler", "scheduler"],
+    "ours_jobs": [
+        "django.contrib.postgres",
+        "knox",
+        "django_apscheduler",
+        "scheduler",
+        "tests.benchmarks.nodes",
+    ],
+    "stock": ["django_apscheduler"],
     "django_tasks_db": ["django_tasks_db"],
     "dj_queue": ["dj_queue"],
 }
