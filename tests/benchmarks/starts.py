@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
+
 from tests.benchmarks import many_jobs, scratch
 
 _KILOBYTES = 1024
@@ -76,13 +78,13 @@ def _node(tree: Path, variables: dict[str, str], *, idle: float) -> dict[str, fl
             break
     started = _processor_seconds(process.pid)
     time.sleep(idle)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = psutil.Process(process.pid).children()
     own = _memory(process.pid)
     found = {
         "node: processor seconds": round(started, 2),
         "node: VmRSS MB": own["Rss"],
         "node: private MB": round(own["Private_Clean"] + own["Private_Dirty"], 1),
-        "its children: VmRSS MB": round(sum(_memory(int(child))["Rss"] for child in children), 1),
+        "its children: VmRSS MB": round(sum(_memory(child.pid)["Rss"] for child in children), 1),
     }
     process.send_signal(signal.SIGTERM)
     process.stderr.read()
