@@ -35,7 +35,9 @@ def main() -> None:
     print("|---|---|---:|" + "---:|" * len(BROKEN) + "---|")
     for name in ORDER:
         for file in sorted(folder.glob(f"{name}*.json")):
-            print(_row(file.name, json.loads(file.read_text())))
+            facts = json.loads(file.read_text())
+            if "verdict" in facts:  # a benchmark has none
+                print(_row(file.name, facts))
 
 
 def _row(file: str, facts: dict[str, Any]) -> str:
