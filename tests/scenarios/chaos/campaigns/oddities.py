@@ -146,13 +146,16 @@ def _odd_job(world: World) -> str:
 
 
 def _odd_run(world: World) -> str:
-    """Write an odd value into a run that waits, or is held."""
+    """Write an odd value into a run that waits, or is held. A second run of one fire time would be refused."""
     column, value = world.chance.choice(_ODD_RUNS).split("|")
+    value = value.format(time=_a_time(world))
     _insert_runs(world, count=1, held=world.chance.random() < 0.5)
     _try(
         world,
-        f"UPDATE scheduler_run SET {column} = %s WHERE id = (SELECT max(id) FROM scheduler_run WHERE job_key = 'odd')",  # noqa: S608
-        value.format(time=_a_time(world)),
+        f"UPDATE scheduler_run SET {column} = %s WHERE id = (SELECT max(id) FROM scheduler_run WHERE job_key = 'odd')"  # noqa: S608
+        " AND NOT EXISTS (SELECT 1 FROM scheduler_run WHERE job_key = 'odd' AND scheduled_at = %s)",
+        value,
+        value if column == "scheduled_at" else None,
     )
     return "odd runs"
 
@@ -257,7 +260,7 @@ def _insert_runs(world: World, *, count: int, held: bool) -> None:
     )
 
 
-def _try(world: World, sql: str, *parameters: str) -> None:
+def _try(world: World, sql: str, *parameters: str | None) -> None:
     """SQL may refuse the value: then there is nothing odd."""
     try:
         world.query(sql, *parameters)
