@@ -78,7 +78,7 @@ def contest(name: str, **sizes: float) -> dict[str, Any]:
     print(f"{name} …", file=sys.stderr, flush=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "DJANGO_"))}
     words = [f"--{option}={value}" for option, value in sizes.items()]
-    longest = sizes["period"] * (1 + sizes["held"] + sizes["queries"]) + 120
+    longest = sizes["period"] * (1 + sizes["held"] + sizes["queries"]) + 300
     with Cluster(settings={"max_connections": 100, **SETTINGS}) as cluster:
         cluster.psql("CREATE DATABASE horizon")
         variables = {**kept, "DATABASE_URL": cluster.url("horizon"), "BENCHMARK_WORKERS": str(sizes["workers"])}
