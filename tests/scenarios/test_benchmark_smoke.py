@@ -69,7 +69,6 @@ class TestTheHorizon:
 
         found = figures_of(tmp_path, "tests.benchmarks.horizons", "--only", "ours_jobs,ours", *sizes)["contestants"]
 
-        assert all(figures["periods"][0]["claims_seen"] for figures in found.values())
         assert all(figures["periods"][0]["runs"] for figures in found.values())
         assert chart.read_text().count("<polyline") == 6
 
