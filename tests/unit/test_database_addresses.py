@@ -151,7 +151,6 @@ class TestDatabases:
             "MAX_OVERFLOW": 10,
             "RECYCLE": 3600,
             "TIMEOUT": 30,
-            "PRE_PING": True,
         }
 
     @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
